@@ -1,4 +1,4 @@
-"""The other end of a socket, as logs and listings show it."""
+"""The address of a socket's peer, as logs and listings show it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ __all__ = ["address", "ends"]
 
 
 def address(peername: object) -> tuple[str, bool]:
-    """`127.0.0.1:51234` or `[::1]:51234`, and whether that is this machine; `this process` for the other
-    end of a pair of sockets, `unknown` for what else is no Internet address.
+    """`127.0.0.1:51234` or `[::1]:51234`, and whether that is this machine.
+
+    It is `this process` for a socket pair, and `unknown` for any other kind of address.
 
     `peername` is what a socket's `getpeername` or `getsockname` returns.
     """
@@ -31,12 +32,12 @@ def address(peername: object) -> tuple[str, bool]:
 
 
 def ends(peername: object, sockname: object) -> Ends:
-    """The two ends of a socket, by what its `getpeername` and `getsockname` return."""
+    """The two ends of a socket, from its `getpeername` and `getsockname`."""
     return Ends(*_end(peername), *_end(sockname))
 
 
 def _end(name: object) -> tuple[str, int]:
-    """Host and port; an IPv4 address that came through IPv6 is shown as what it is."""
+    """Host and port; an IPv4 address mapped to IPv6 is shown as IPv4."""
     if not isinstance(name, tuple) or len(name) < 2:
         return "unknown", 0
     return address(name)[0].rpartition(":")[0].strip("[]"), int(name[1])

@@ -1,9 +1,9 @@
-"""The system's allocator of memory, set so that what a burst or a siege has taken goes back when it is over.
+"""Settings for the system's memory allocator, so that the memory of a burst or a siege is returned afterwards.
 
 glibc's adapts itself to what is allocated: once a large block was freed, blocks of that size come from its heap, and
-the heap keeps twice as much as that when it is free. The 16 MiB of a password's check have it keep 32 MiB, for each
-thread. And a heap shrinks at its end alone, so that one small object at the end of it keeps all that is free before:
-an hour of load and churn left 196 MB of heap, of which 20 MB were in use. Other allocators are left as they are.
+the heap keeps twice as much as that when it is free. The 16 MiB of a password check make it keep 32 MiB, for each
+thread. And a heap shrinks only at its end, so that one small object there keeps all free memory before it: an hour of
+load and churn left 196 MB of heap, of which 20 MB were in use. Other allocators are left as they are.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["LOOKS", "SPARE", "Allocator"]
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
-# Blocks of at least this many octets are mapped one by one, and go back as soon as they are freed: what the check of a
-# password takes, and few messages, for which mapping costs more than the heap.
+# Blocks of at least this many octets are mapped separately, and go back as soon as they are freed: password checks, and
+# few messages, for which mapping costs more than the heap.
 MAPPED: Final = 8 * 1024 * 1024
-# What the end of the heap may keep for the next turns.
+# Free memory at the end of the heap that is kept for the next turns.
 KEPT: Final = 16 * 1024 * 1024
 SPARE: Final = 16 * 1024 * 1024
-"""When that many octets fewer are in use than at most, what is free goes back: 0.5 ms for each MB of it."""
-# How often that is looked at, in seconds: it takes 0.1 ms.
+"""When use has fallen this many octets below its peak, free memory goes back, at 0.5 ms per MB."""
+# How often that is checked, in seconds: it takes 0.1 ms.
 LOOK_SECONDS: Final = 1.0
 LOOKS: Final = 300
-"""After that many looks it goes back in any case: what lies free in small pieces adds up."""
+"""After this many checks it goes back in any case: small free pieces add up."""
 
 
 class _Usage(ctypes.Structure):
@@ -45,7 +45,10 @@ class _Usage(ctypes.Structure):
 
 
 class Allocator:
-    """That of this process; for one that is a broker and nothing else, as it is set for all of it."""
+    """The allocator of this process.
+
+    Only for a process that is nothing but a broker, as the settings apply to all of it.
+    """
 
     def __init__(self) -> None:
         self._most = 0
@@ -53,20 +56,20 @@ class Allocator:
         self._handle: asyncio.TimerHandle | None = None
         self._library = ctypes.CDLL(None) if sys.platform == "linux" else None
         self.can_tell = self._library is not None and hasattr(self._library, "mallinfo2")
-        """Does it tell what is used? glibc's does since 2.33; musl's does not, and needs none of this."""
+        """Does it report its use? glibc does since 2.33; musl does not, and needs none of this."""
         if self._library is not None and self.can_tell:
             self._library.mallinfo2.restype = _Usage
             self._library.malloc_trim.argtypes = [ctypes.c_size_t]
 
     def tune(self) -> None:
-        """Have it keep no more than is used again at once."""
+        """Limit what it keeps to what is soon used again."""
         if self._library is not None and hasattr(self._library, "mallopt"):
-            # Each also ends the adapting.
+            # Each setting also turns off glibc's adaptation.
             self._library.mallopt(M_MMAP_THRESHOLD, MAPPED)
             self._library.mallopt(M_TRIM_THRESHOLD, KEPT)
 
     def look(self) -> bool:
-        """Called now and then: give back what is free, if much less is used than before; True: that was done."""
+        """Called regularly: return free memory if much less is used than before; True: it was done."""
         if self._library is None or not self.can_tell:
             return False
         used = int(self._library.mallinfo2().uordblks)
@@ -79,12 +82,12 @@ class Allocator:
         return True
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look from the loop, until ``close``."""
+        """Check from the loop, until ``close``."""
         if self.can_tell:
             self.look()
             self._handle = loop.call_later(LOOK_SECONDS, self.watch, loop)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         if self._handle is not None:
             self._handle.cancel()

@@ -1,6 +1,6 @@
-"""Is this user who it claims to be? The part without threads and delays; see log_ins.py for those.
+"""Checks who a client is, without threads and delays; log_ins.py adds those.
 
-A password is checked with scrypt once. What has proved right is remembered as a keyed hash (HMAC-SHA256, a key made for
+A password is checked with scrypt once. A correct password is remembered as a keyed hash (HMAC-SHA256, a key made for
 this process), so that a thousand connections of one application cost one scrypt.
 """
 
@@ -34,12 +34,12 @@ class Authenticator:
         self._configured = dict(configured)
         self._guest = guest
         self._key = secrets.token_bytes(32)
-        # Checked for names that do not exist, so that they cost as much as those that do.
+        # Checked for unknown names, so that they cost as much as known ones.
         self._nobody = unfitting_hash()
         self._on_change: Callable[[], None] = lambda: None
         self._accounts: dict[str, Account] = {}
         self._proved: dict[str, bytes] = {}
-        # The process's own, by name: the digest of the password, and the user.
+        # The process's own log-ins, by name: the digest of the password, and the user.
         self._inside: dict[str, tuple[bytes, User]] = {}
         self._stamp = file.stamp()
         self._take(file.load())
@@ -49,7 +49,7 @@ class Authenticator:
         self._on_change = callback
 
     def add_inside(self, user: User) -> str:
-        """Let the process itself log in as this user as long as it runs; gives the password. No list shows the user."""
+        """Let the process itself log in as this user while it runs; returns the password. No list shows the user."""
         password = secrets.token_urlsafe(32)
         self._inside[user.name] = self.digest(user.name, password), user
         return password
@@ -65,7 +65,7 @@ class Authenticator:
         return self.proved(user, password, stored, is_loopback=is_loopback)
 
     def recall(self, user: str, password: str, *, is_loopback: bool) -> User | None:
-        """The user, if this password is known to be right; quick. None tells nothing."""
+        """The user, if this password was right before. Quick. None means nothing."""
         self.refresh()
         inside = self._inside.get(user)
         if inside is not None and hmac.compare_digest(inside[0], self.digest(user, password)):
@@ -81,24 +81,24 @@ class Authenticator:
         return self._admit(user, is_loopback=is_loopback) if user in self._accounts else None
 
     def stored_hash(self, user: str) -> str:
-        """What `verify_password` shall check a password of this user against, whether or not the user exists."""
+        """The hash to check this user's password against with `verify_password`, whether or not the user exists."""
         account = self._accounts.get(user)
         return account.password_hash if account is not None and account.password_hash else self._nobody
 
     def proof(self, user: str) -> str:
-        """Changes when the user's password does, and tells nothing of it."""
+        """A value that changes with the user's password, and reveals nothing of it."""
         account = self._accounts.get(user)
         if account is None:
             return ""
         if account.password:
             return self.digest(user, account.password).hex()
-        # One that this process has not made is of another password, for all that is known.
+        # A hash from elsewhere may be of another password.
         if user == GUEST and guest_hash.cache_info().currsize and account.password_hash == guest_hash():
             return self.digest(GUEST, GUEST).hex()
         return account.password_hash
 
     def proved(self, user: str, password: str, stored: str, *, is_loopback: bool) -> User | None:
-        """The password was right for this stored hash: remember it, and give the user, if the hash still holds."""
+        """Remember that the password matched this stored hash; returns the user, if the hash is still current."""
         account = self._accounts.get(user)
         if account is None or account.password_hash != stored:
             return None
@@ -112,13 +112,13 @@ class Authenticator:
         return hmac.digest(self._key, message, hashlib.sha256)
 
     def _admit(self, user: str, *, is_loopback: bool) -> User | None:
-        # A name that everybody knows to exist is let in from this machine only, whatever its password.
+        # A well-known name may log in only from this machine, whatever its password.
         if user == GUEST and not is_loopback:
             return None
         return self._accounts[user].user
 
     def find(self, user: str) -> User | None:
-        """The user of that name with the rights of now; None: there is none any more."""
+        """The user of that name, with current rights; None: deleted."""
         account = self._accounts.get(user)
         if account is not None:
             return account.user
@@ -138,7 +138,7 @@ class Authenticator:
         return self._configured
 
     def configure(self, configured: Mapping[str, Account], guest: Account | None) -> None:
-        """The configuration has these users from now on; what others may do stays as it is."""
+        """Set the users of the configuration; other users are not affected."""
         self._configured = dict(configured)
         self._guest = guest
         try:
@@ -150,7 +150,7 @@ class Authenticator:
         self._on_change()
 
     def refresh(self) -> None:
-        """Read the file again if it has changed: what `batonmq users` does counts at once."""
+        """Read the file again if it has changed: changes by `batonmq users` take effect at once."""
         stamp = self._file.stamp()
         if stamp == self._stamp:
             return
@@ -174,7 +174,7 @@ class Authenticator:
         accounts.update(accounts_of(users))
         accounts.update(self._configured)
         self._accounts = accounts
-        # A password that stands in the configuration file needs no scrypt: who can read the one can read the other.
+        # A password in the configuration file needs no scrypt: whoever can read the hash can read the password.
         self._proved = {
             name: self.digest(name, account.password) for name, account in accounts.items() if account.password
         }

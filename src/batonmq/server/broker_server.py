@@ -79,7 +79,7 @@ class Server:
 
     @property
     def addresses(self) -> list[Address]:
-        """Every socket that it listens on, those of AMQP first."""
+        """All listening sockets, those of AMQP first."""
         return self._sockets.addresses
 
     @property
@@ -122,7 +122,7 @@ class Server:
                 policies = self.broker.add_vhost(policy.vhost).policies
                 policies.set(policy.policy, keep=False)
                 while policies.apply_more():
-                    pass  # nobody is served yet
+                    pass  # no client is served yet
             log_ins = LogIns(
                 users.authenticator,
                 asyncio.get_running_loop(),
@@ -167,9 +167,9 @@ class Server:
             await self._sockets.stop("broker forced connection closure with reason 'shutdown'", seconds)
 
     def reload(self, config: Config | None = None) -> None:
-        """Read the certificate of TLS again; with a configuration, have it take effect as far as it can.
+        """Read the TLS certificate again; with a configuration, apply it as far as possible.
 
-        The log says what came of it: what has changed, what waits for a restart, or why nothing has changed.
+        The log says what has changed, what waits for a restart, or why nothing has changed.
         """
         wanted = config or self.config
         keys = changed_keys(self.config, wanted)
@@ -195,11 +195,11 @@ class Server:
             logger.warning("these keys of the configuration need a restart to take effect: %s", ", ".join(later))
 
     def hurry(self) -> None:
-        """Give clients no more time while `stop` waits for them."""
+        """Stop waiting for clients in `stop`."""
         self._sockets.connections.hurry()
 
     def _describe(self) -> dict[str, object]:
-        """For whoever asks for the broker's status."""
+        """The server's part of the broker's status."""
         return {
             "product": "BatonMQ",
             "version": __version__,
@@ -211,7 +211,7 @@ class Server:
         }
 
     def _look_at_guest(self) -> None:
-        """Warn when others may come in as guest: through whatever on this machine passes them on."""
+        """Warn when others may log in as guest, through a proxy on this machine."""
         if self.users.authenticator.recall(GUEST, GUEST, is_loopback=True) is None:
             return
         beyond = [f"{one.host}:{one.port}" for one in self.addresses if not address((one.host, one.port))[1]]
@@ -228,7 +228,7 @@ class Server:
         )
 
     def _users_changed(self) -> None:
-        """What clients that are here do from now on goes by the rights of now, as in RabbitMQ 4."""
+        """Apply the current rights to connected clients, as in RabbitMQ 4."""
         self.broker.rights_changed()
         self._sockets.connections.users_changed(self.users.authenticator.find)
 
@@ -245,7 +245,7 @@ class Server:
         return Users(file, Authenticator(file, configured_accounts(self.config), guest), guest)
 
     def _endpoints(self) -> list[Endpoint]:
-        """Where it shall listen, and for what."""
+        """The endpoints to listen on."""
         config = self.config
         amqp = self._inside = amqp_protocol(self.broker, self._live.amqp)
         containers = Containers()
@@ -270,7 +270,7 @@ class Server:
         return endpoints
 
     def _amqp_listeners(self) -> list[ListenerConfig]:
-        """Those of the configuration; where a certificate is there and none has TLS, one more that has."""
+        """The listeners of the configuration; if there is a certificate and none has TLS, one more with TLS."""
         listeners = list(self.config.listener)
         port = self.config.tls.amqps_port
         if self._tls is not None and port != "off" and not any(one.tls for one in listeners):
@@ -285,7 +285,7 @@ class Server:
         protocols: list[ServedProtocol],
         path: str = "",
     ) -> list[Endpoint]:
-        """Where the configuration has it, without TLS and with it; nowhere where it is off."""
+        """The endpoints of a protocol without and with TLS, as configured; none if it is off."""
         found = []
         plain, secure = SCHEMES[name]
         for scheme, port, usual, flag in (

@@ -8,16 +8,16 @@ from typing import Any, Final
 __all__ = ["LOGIN_FROM", "certificate_name"]
 
 LOGIN_FROM: Final = ("common_name", "dns_name")
-"""What of a certificate may be the name of a user."""
+"""The parts of a certificate that may name the user."""
 
 
 def certificate_name(tls: ssl.SSLObject, login_from: str) -> str:
-    """The name in the client's certificate, if it was verified and has just one of the kind; else empty.
+    """The name in the client's certificate, if it was verified and has exactly one of that kind; otherwise empty.
 
     ``login_from`` is one of `LOGIN_FROM`.
     """
     certificate = tls.getpeercert()
-    if not certificate:  # None was shown, or none was asked for.
+    if not certificate:  # No certificate was shown, or requested.
         return ""
     names = _common_names(certificate) if login_from == "common_name" else _dns_names(certificate)
     return names[0] if len(names) == 1 else ""

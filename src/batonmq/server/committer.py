@@ -25,7 +25,7 @@ __all__ = ["RETRY_SECONDS", "Committer"]
 
 logger = logging.getLogger(__name__)
 
-# How long a store that could not write is left alone before the next attempt.
+# How long to wait after a failed write, in seconds.
 RETRY_SECONDS = 1.0
 
 
@@ -46,7 +46,7 @@ class Committer:
         self._loop = loop
         self._on_commit = on_commit
         self._vitals = vitals or Vitals()
-        # When the commit that is under way began, and how many octets of messages it has.
+        # When the current commit began, and its octets of messages.
         self._began = 0.0
         self._octets = 0
         self._requests: SimpleQueue[bool] = SimpleQueue()
@@ -55,14 +55,14 @@ class Committer:
         self._retry: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
         self.error: StoreError | None = None
-        """Why the last commit failed; None when it did not."""
+        """Why the last commit failed; None if it succeeded."""
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
     def kick(self) -> None:
-        """Begin a commit if there is something to commit and none is under way."""
+        """Start a commit if there is something to commit and no other is running."""
         if self._is_committing or self._retry is not None or not self._store.has_work():
             return
         self._is_committing = True
@@ -72,7 +72,7 @@ class Committer:
         self._requests.put(True)
 
     def _run(self) -> None:
-        """The thread: one commit for each request, until it is told False."""
+        """The thread: one commit for each request, until it gets False."""
         while self._requests.get():
             error = commit_staged(self._store)
             try:
@@ -104,7 +104,7 @@ class Committer:
         self.kick()
 
     async def drain(self) -> None:
-        """Return when everything is committed, or when a commit has failed: `error` tells."""
+        """Return when everything is committed, or when a commit has failed: see `error`."""
         if self._retry is not None:
             self._retry.cancel()
             self._try_again()
@@ -116,7 +116,7 @@ class Committer:
             await waiter
 
     def stop(self) -> None:
-        """End the thread, after the commit that it is at."""
+        """End the thread after its current commit."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None

@@ -161,10 +161,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         log_level: str | None = None,
         log_format: str | None = None,
     ) -> Config:
-        """The command line's flags over the file.
+        """Apply the command line's flags over the file.
 
-        `host` and `port` make one listener of however many there are; `host` is meant for STOMP and WebSocket, too, and
-        not for management, whose host is a decision of its own.
+        `host` and `port` replace all listeners by one; `host` also applies to STOMP and WebSocket, but not to
+        management, whose host is chosen separately.
         """
         config = self
         if data is not None:
@@ -192,7 +192,7 @@ _Listening = TypeVar("_Listening", StompConfig, WebSocketConfig, ManagementConfi
 
 
 def _with_address(listening: _Listening, host: str | None, port: OptionalPort | None) -> _Listening:
-    """A port that was asked for on the command line is one that the broker must have."""
+    """A port that was given on the command line must be available."""
     if host is not None:
         listening = msgspec.structs.replace(listening, host=host)
     if port is not None:

@@ -44,7 +44,7 @@ def _readable(error: str) -> str:
     key = where.rstrip("`").removeprefix("$").removeprefix(".")
     what = what.replace("Object contains unknown field", "unknown key").replace("Object missing", "missing")
     what = what.replace("required field", "key").replace("`", "'").replace("object", "table")
-    # The only one of a few words that may stand in a file is the port that is off.
+    # The only alternative word in a file is the port "off".
     what = what.replace("Invalid enum value", "Expected 'int' or 'off', got")
     if what.startswith("Expected"):
         what = "e" + what[1:]

@@ -30,13 +30,13 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 # 0 lets the system choose a port, as everywhere; "off" is for listening nowhere.
 OptionalPort = Port | Literal["off"]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
-# The system takes an int of C, and makes it less where it is too much.
+# The system takes a C int, and reduces it if it is too large.
 Backlog = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-# This many a second; 0: as many as there are.
+# So many per second; 0: no limit.
 Rate = Annotated[float, Meta(ge=0, le=1e12)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
-# What may stand in [tls].
+# The values allowed in [tls].
 TLS_WORDS = {
     "client_certificates": ("none", "wanted", "required"),
     "login_from": LOGIN_FROM,
@@ -80,7 +80,7 @@ class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[tls]: what listeners with TLS show and ask; nobody listens with TLS where there is no certificate."""
+    """[tls]: the certificates of listeners with TLS; without a certificate there are no such listeners."""
 
     certificate: str = ""
     key: str = ""
@@ -105,7 +105,7 @@ class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[amqp]: what is proposed in connection.start and connection.tune (AMQP 0-9-1, sections 1.4.2.1 and 1.4.2.5)."""
+    """[amqp]: the proposals of connection.start and connection.tune (AMQP 0-9-1, sections 1.4.2.1 and 1.4.2.5)."""
 
     heartbeat: Annotated[int, Meta(ge=0, le=65535)] = 60
     channel_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
@@ -118,7 +118,7 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Amqp10Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[amqp10]: how clients of AMQP 1.0 are served; what is said in open and begin (part 2, sections 2.7.1, 2.7.2)."""
+    """[amqp10]: how clients of AMQP 1.0 are served, with values of open and begin (part 2, sections 2.7.1, 2.7.2)."""
 
     dialect: str = "spec"
     default_vhost: Name = "/"
@@ -197,7 +197,7 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class ManagementConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[management]: where the HTTP API and the web page are, and what a request may cost."""
+    """[management]: where the HTTP API and the web page are, and the limits of a request."""
 
     host: Name = "127.0.0.1"
     port: OptionalPort = 15672
@@ -218,7 +218,7 @@ class ManagementConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class PrometheusConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[prometheus]: where metrics are told without a log-in, and what /metrics tells."""
+    """[prometheus]: where metrics are served without a log-in, and what /metrics returns."""
 
     host: Name = "127.0.0.1"
     port: OptionalPort = "off"

@@ -1,4 +1,4 @@
-"""One client's socket: bytes to its session, the session's output back, and both held up when somebody is too slow."""
+"""One client's socket: passes bytes to its session and output back, and slows down either side when the other lags."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ logger = logging.getLogger(__name__)
 
 _Argument = TypeVar("_Argument")
 
-# A session that stands so takes nothing in.
+# Standings in which a session takes no input.
 BUSY = standings.BACKLOG | standings.SUSPENDED | FINISHED
 
 # How long a publisher waits for consumers to catch up, in seconds, before the next 64 KiB are read from it.
 #
-# Without it the kernel gives the publisher all the time that it asks for, the backlog outgrows the memory and goes
+# Without it the kernel gives the publisher all the time it wants, the backlog outgrows the memory and goes
 # through the store: 9.3 us a message instead of 3.5 (bench/: 16 bytes, not persistent).
 AHEAD_SECONDS = 0.001
 
-# When a turn's time is used up, what a client sends is taken at once if it is no more than this: who wants little need
-# not stand in line. Of more, this many octets are taken at a time: parsing alone takes up to 2 ms then.
+# When a turn's time is used up, input of no more than this many octets is still taken at once, so that small requests
+# need not stand in line. More input is taken in pieces of this size: parsing one takes up to 2 ms.
 SMALL_READ = 2 * 1024
 PIECE = 16 * 1024
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One client's socket, and what its session sees of the server."""
+    """One client's socket, and the host of its session."""
 
     __slots__ = (
         "_arrived",
@@ -84,9 +84,8 @@ class Connection(asyncio.BufferedProtocol):
     ) -> None:
         """It joins `connections` when it is open.
 
-        `protocols` are those of the port, the last of which takes whatever no other does.
-
-        `arrived` is told that the TLS handshake is done, and returns who the client is by its certificate, or nothing.
+        `protocols` are those of the port; the last one takes what no other does. `arrived` is called when the TLS
+        handshake is done, and returns the user named by the certificate, or nothing.
         """
         self._connections = connections
         self._context = context
@@ -98,17 +97,17 @@ class Connection(asyncio.BufferedProtocol):
         self._head = b""
         self._holds = Holds()
         self.socket = Meter(self._holds)
-        """What goes over the socket."""
+        """The counters of the socket."""
         self._outgoing = Outgoing(self._holds, self.socket)
         self._is_woken = False
-        # Nothing more is said: what still comes is dropped.
+        # The conversation is over: further input is dropped.
         self._is_ended = False
         self._is_lost = False
-        # What was left for later is looked at when it is its turn.
+        # Is it in the line of connections with input left over?
         self._is_in_line = False
-        # What has come and was left for later.
+        # Input left for later.
         self._unread = b""
-        # What is called when the password has been checked.
+        # The callback for the outcome of a password check.
         self._log_in: Callable[[LogInAnswer], None] | None = None
         self._attempt: Attempt | None = None
         self.peer = "unknown"
@@ -135,11 +134,11 @@ class Connection(asyncio.BufferedProtocol):
             transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the loop shall put what comes."""
+        """The buffer into which the loop reads."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """That many bytes have come."""
+        """So many bytes were read into the buffer."""
         if self._is_ended:
             return
         # The buffer is shared with other connections: copied before anything else can be read into it.
@@ -161,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
             self._take(session, data)
 
     def _take(self, session: Session, data: bytes) -> None:
-        """Have the session take in what came."""
+        """Pass input to the session."""
         context = self._context
         turn_time = context.turn_time
         left = turn_time.left
@@ -171,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
         except Exception:
             self.broken("taking what the client sent")
             return
-        # With what parsing took.
+        # Including the time for parsing.
         turn_time.spend_since(began, left)
         self.wake()
         standing = session.standing()
@@ -187,7 +186,7 @@ class Connection(asyncio.BufferedProtocol):
             context.loop.call_later(AHEAD_SECONDS, self._holds.release, AHEAD)
 
     def eof_received(self) -> bool:
-        """The client has closed its side: send what is left, then close ours."""
+        """The client has closed its side: send the rest, then close ours."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -197,7 +196,7 @@ class Connection(asyncio.BufferedProtocol):
         self._holds.end()
         self._outgoing.end()
         self.socket.end()
-        # Each of these knows this connection: it is to be free at once, without a search for circles.
+        # These refer to this connection. Without them it is freed at once, not by the cycle collector.
         session, self._session = self._session, None
         self._log_in = None
         attempt, self._attempt = self._attempt, None
@@ -213,7 +212,7 @@ class Connection(asyncio.BufferedProtocol):
             self._context.turns.request()
 
     def pause_writing(self) -> None:
-        """The client does not read fast enough."""
+        """The client reads too slowly."""
         self._tell_writable(is_writable=False)
 
     def resume_writing(self) -> None:
@@ -243,7 +242,7 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def log_in_by_certificate(self, callback: Callable[[LogInAnswer], None]) -> None:
-        """Let in the user whom the client's certificate names; the callback gets the answer as of a password."""
+        """Let in the user whom the client's certificate names; the callback gets the same answers as for a password."""
         self._log_in = callback
         self._attempt = self._context.log_ins.vouched(
             self.certificate_name,
@@ -266,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         holds = self._holds
         if holds.reasons & UNREAD and not standing & FINISHED:
-            # It stays in the session, which sees by that how much there is.
+            # The output stays in the session, which sees from it how much there is.
             return
         session.turn_ended()
         if session.output:
@@ -284,7 +283,7 @@ class Connection(asyncio.BufferedProtocol):
             holds.release(BACKLOG)
 
     def go_on(self) -> None:
-        """It is its turn: do more of what was left for later."""
+        """Its turn in the line: go on with the input left over."""
         self._is_in_line = False
         session = self._session
         if session is None or self._is_ended or self._holds.reasons & UNREAD:
@@ -299,7 +298,7 @@ class Connection(asyncio.BufferedProtocol):
         self.wake()
 
     def tick(self, now: float) -> float:
-        """Time has passed; tells in how many seconds to look again."""
+        """Time has passed; returns in how many seconds to call again."""
         session = self._session
         if self._is_ended:
             return OFTEN
@@ -327,7 +326,7 @@ class Connection(asyncio.BufferedProtocol):
         self._holds.release(STORE_FULL)
 
     def shutdown(self, reason: str) -> None:
-        """The broker stops: let the session say so."""
+        """The broker stops: let the session tell the client."""
         session = self._session
         if session is None:
             self.abort()
@@ -342,7 +341,7 @@ class Connection(asyncio.BufferedProtocol):
         self.abort()
 
     def abort(self) -> None:
-        """Close the socket at once; what is unsent is lost."""
+        """Close the socket at once; unsent output is lost."""
         self._is_ended = True
         if not self._is_lost:
             self._transport.abort()
@@ -366,7 +365,7 @@ class Connection(asyncio.BufferedProtocol):
             self.wake()
 
     def _begin(self, head: bytes) -> Session | None:
-        """Make the session as soon as the first bytes tell the protocol."""
+        """Create the session as soon as the first bytes reveal the protocol."""
         answer = self._protocols[-1].answer_to_tls
         if answer is not None and begins_tls(head):
             self._context.refusals.log(network(self.peer), f"{self.peer}: closed: {CLIENT_SPEAKS_TLS}")

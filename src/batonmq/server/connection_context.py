@@ -1,4 +1,4 @@
-"""What all connections of one server share."""
+"""The parts that all connections of one server share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ConnectionContext"]
 
 READ_BUFFER = 64 * 1024
 
-# A loop that reads ahead (Windows' proactor) keeps a buffer for as long as a connection is silent.
+# A loop that reads ahead (Windows' proactor) holds a buffer for each silent connection.
 _SHARES_BUFFER = sys.platform != "win32"
 
 
@@ -36,7 +36,7 @@ class ConnectionContext:
     store_room: StoreRoom
     log_ins: LogIns
     refusals: Refusals
-    """Of clients that speak TLS where there is none, and the other way round."""
+    """Refused clients: those that speak TLS to a port without it, and the other way round."""
     loop: asyncio.AbstractEventLoop
     clock: Clock
     handshake_timeout: float
@@ -44,5 +44,5 @@ class ConnectionContext:
     _buffer: memoryview = field(default_factory=_new_buffer)
 
     def read_buffer(self) -> memoryview:
-        """Where a connection's bytes are read: one buffer for all, since each copies out before the next is read."""
+        """The buffer into which all connections read, since each copies its bytes before the next one reads."""
         return self._buffer if _SHARES_BUFFER else memoryview(bytearray(READ_BUFFER // 4))

@@ -1,4 +1,4 @@
-"""All connections of one server: how many there may be, what they are told together, and the orderly stop."""
+"""All connections of one server: their limit, calls to all of them, and the orderly stop."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["Connected", "Connections", "Places"]
 
 logger = logging.getLogger(__name__)
 
-# This many connections look at the time in one pass of the loop: 2 ms, if each has to send a heartbeat.
+# How many connections tick in one pass of the loop: 2 ms, if each has to send a heartbeat.
 SHARE = 128
 
 
 class Connected(Protocol):
-    """A connection, as the list of all sees it."""
+    """A connection, as the list of all connections sees it."""
 
     peer: str
     """The client's address."""
 
     def tick(self, now: float) -> float:
-        """Called now and then with the monotonic clock; returns in how many seconds to call it again."""
+        """Called regularly with the monotonic time; returns in how many seconds to call it again."""
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed; `find` tells a user's present ones, and None for a user that is deleted."""
+        """Rights have changed; `find` returns a user with current rights, or None if deleted."""
 
     def shutdown(self, reason: str) -> None:
         """The broker stops: tell the client."""
@@ -41,25 +41,25 @@ _Connection = TypeVar("_Connection", bound=Connected)
 
 
 class Places:
-    """How many sockets of clients there may be at once, whatever state each is in."""
+    """The limit of client sockets, whatever state each is in."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._taken = 0
 
     def change_limit(self, limit: int) -> None:
-        """Allow another number from now on; those that are here stay."""
+        """Set another limit; existing sockets stay."""
         self.limit = limit
 
     def take(self) -> bool:
-        """Take one more; False: there are too many."""
+        """Take a place; False: there is none."""
         if self._taken >= self.limit:
             return False
         self._taken += 1
         return True
 
     def give_back(self) -> None:
-        """One is free again."""
+        """Give a place back."""
         self._taken -= 1
 
 
@@ -67,13 +67,14 @@ class Connections(Generic[_Connection]):
     """The open connections of one server."""
 
     def __init__(self, places: Places, *, part: int = 1) -> None:
-        """Each takes one of `places`, as long as it is here. Of these all may be taken, or the second, third ... part.
+        """Each takes one of `places` while it is open.
 
-        What is left is for others, however many come here.
+        They may take all places, or a half, a third and so on. The rest is for others, however many connections come
+        here.
         """
         self._places = places
         self._part = part
-        # Those that are open.
+        # The open connections.
         self._open: Rounds[_Connection] = Rounds()
         self._is_refusing = False
         self._all_gone: asyncio.Event = asyncio.Event()
@@ -83,11 +84,11 @@ class Connections(Generic[_Connection]):
         return len(self._open)
 
     def __iter__(self) -> Iterator[_Connection]:
-        """Over those that are open now: they may come and go meanwhile."""
+        """Iterate over a copy: connections may come and go meanwhile."""
         return iter(list(self._open))
 
     def add(self, connection: _Connection) -> bool:
-        """Take a new connection in; False: there are too many."""
+        """Add a new connection; False: there are too many."""
         most = max(1, self._places.limit // self._part)
         if len(self._open) >= most or not self._places.take():
             if not self._is_refusing:
@@ -100,7 +101,7 @@ class Connections(Generic[_Connection]):
         return True
 
     def remove(self, connection: _Connection) -> None:
-        """Its socket is gone."""
+        """Remove a connection whose socket is gone."""
         if self._open.leave(connection):
             self._places.give_back()
         if not self._open:
@@ -111,18 +112,18 @@ class Connections(Generic[_Connection]):
         self._open.begin()
 
     def look(self, now: float) -> bool:
-        """Have connections whose turn it is look at the time, as many as hold up nobody; True: some are left."""
+        """Tick the connections that are due, a bounded number of them; True: some are left."""
         for connection in self._open.take(SHARE):
             self._open.look_again(connection, connection.tick(now))
         return self._open.has_due
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed, or users were deleted: each connection goes by the present ones from now on."""
+        """Rights have changed, or users were deleted: each connection uses the current ones from now on."""
         for connection in self:
             connection.users_changed(find)
 
     async def shutdown(self, reason: str, seconds: float) -> None:
-        """Tell every client, and give them this long to take their leave; then close what is left."""
+        """Tell every client, and give them this long to leave; then close the rest."""
         for connection in self:
             connection.shutdown(reason)
         try:
@@ -133,7 +134,7 @@ class Connections(Generic[_Connection]):
         await self.cut()
 
     def hurry(self) -> None:
-        """Close every socket at once: nobody is given more time."""
+        """Close every socket at once, without waiting."""
         for connection in self:
             connection.abort()
 

@@ -1,4 +1,4 @@
-"""The data directory: made for its owner alone, and used by one broker at a time."""
+"""The data directory: accessible to its owner only, and used by one broker at a time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LOCK_NAME = "broker.lock"
 if sys.platform == "win32":
 
     def _lock_directory(path: Path) -> int | None:
-        """A file that is in use cannot be deleted there."""
+        """On Windows a file that is in use cannot be deleted."""
         del path
         return None
 else:
     import fcntl
 
     def _lock_directory(path: Path) -> int:
-        """Lock the directory itself, which stays whatever is deleted in it. Raises Locked."""
+        """Lock the directory itself, a lock that holds whatever is deleted in it. Raises Locked."""
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +33,7 @@ else:
             os.close(handle)
             raise Locked from None
         except OSError:
-            # A file system where directories cannot be locked: there is the lock file.
+            # Directories cannot be locked on this file system; the lock file has to do.
             pass
         return handle
 
@@ -64,7 +64,7 @@ def _locked_directory(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_data_directory(path: Path) -> Iterator[None]:
-    """Make the directory if need be (mode 0700) and keep other brokers out of it. Raises StartError."""
+    """Create the directory if necessary (mode 0700), and keep other brokers out of it. Raises StartError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with exclusive_lock(path / LOCK_NAME, wait=False), _locked_directory(path):

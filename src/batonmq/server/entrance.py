@@ -1,7 +1,7 @@
 """A port with TLS: a client goes through the handshake first, and then has a connection like any other.
 
-It is accepted here and not by the loop's own server, which says nothing of a handshake that fails, and knows the
-certificate of its first day alone.
+It is accepted here and not by the loop's own server, which does not report a failed handshake, and keeps the
+certificate that it started with.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ __all__ = ["Arrival", "Arrived", "Entrance", "MakeConnection"]
 
 logger = logging.getLogger(__name__)
 
-# How long a client has to answer that the connection is closed, in seconds.
+# How long a client has to answer the close of TLS, in seconds.
 GOODBYE_SECONDS: Final = 2.0
 
-# Too many files are open: how long until the next client is looked at, in seconds.
+# With too many open files: how long until the next accept, in seconds.
 PAUSE_SECONDS: Final = 1.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 Arrived = Callable[[ssl.SSLObject], str]
-"""Told that the handshake is done; returns who the client is by its certificate, or nothing."""
+"""Called when the handshake is done; returns the user named by the certificate, or nothing."""
 
 
 class MakeConnection(Protocol):
-    """What makes the connection of a client."""
+    """Creates the connection of a client."""
 
     def __call__(self, *, arrived: Arrived | None = None) -> asyncio.BaseProtocol:
-        """``arrived`` is called when the handshake is done; None: there is no TLS."""
+        """``arrived`` is called when the handshake is done; None: without TLS."""
 
 
 class Entrance:
-    """One listening socket, and those who arrive there."""
+    """One listening socket, and the clients that arrive there."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class Entrance:
     ) -> None:
         """Let clients in until `close`, on the running loop.
 
-        ``alpn`` are the protocols that are agreed on by RFC 7301; without any, clients that ask get no answer.
-        ``arrivals`` are all clients of the server whose handshake is under way.
+        ``alpn``: the protocols for ALPN (RFC 7301); if empty, clients that ask get no answer. ``arrivals``: all clients
+        of the server with a handshake under way.
         """
         self._listening = listening
         self._tls = tls
@@ -76,7 +76,7 @@ class Entrance:
         self._task = self._loop.create_task(self._accept())
 
     def close(self) -> None:
-        """Let nobody in any more; the socket is closed as soon as the loop has let go of it."""
+        """Stop accepting; the socket closes as soon as the loop releases it."""
         self._task.cancel()
 
     async def _accept(self) -> None:
@@ -85,7 +85,7 @@ class Entrance:
                 try:
                     accepted, peername = await self._loop.sock_accept(self._listening)
                 except OSError as error:
-                    # Else the client was gone before it was looked at.
+                    # Otherwise the client was gone before it was accepted.
                     if error.errno in _EXHAUSTED:
                         logger.error("no more connections can be accepted for now: %s", error.strerror)
                         await asyncio.sleep(PAUSE_SECONDS)
@@ -108,16 +108,16 @@ class Entrance:
         )
 
     def let_in(self, tls: ssl.SSLObject) -> str:
-        """A handshake has come to a connection; tells who the client is by its certificate, or nothing."""
+        """A handshake has succeeded; returns the user named by the certificate, or nothing."""
         self._vitals.shook_hands()
         return certificate_name(tls, self._tls.config.login_from)
 
     def left(self, arrival: Arrival) -> None:
-        """Its handshake is done, or came to nothing."""
+        """Its handshake has ended, in success or failure."""
         self._arrivals.remove(arrival)
 
     def refuse(self, arrival: Arrival, why: str) -> None:
-        """Its handshake came to nothing: say so, but of nobody who only looks whether the port is open."""
+        """Its handshake failed: log that, unless the client only probed the port."""
         self._vitals.handshake_failed()
         if why == WENT_AWAY:
             logger.debug("%s: TLS handshake not finished: %s", arrival.peer, why)
@@ -149,21 +149,21 @@ class Arrival:
             self._entrance.left(self)
 
     def _arrived(self, tls: ssl.SSLObject) -> str:
-        # Its place is the connection's now.
+        # The connection takes over its place.
         self._entrance.left(self)
         return self._entrance.let_in(tls)
 
     # From the list of all arrivals: batonmq.server.connections.Connected
 
     def tick(self, now: float) -> float:
-        """The loop looks at the time that the handshake takes."""
+        """Do nothing: the loop limits the time of the handshake."""
         return SELDOM
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """It is nobody yet."""
+        """Do nothing: no user is known yet."""
 
     def shutdown(self, reason: str) -> None:
-        """The broker stops: there is nothing to tell yet."""
+        """Do nothing: there is nobody to tell yet."""
         self.abort()
 
     def abort(self) -> None:

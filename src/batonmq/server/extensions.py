@@ -1,4 +1,4 @@
-"""What is served beside the protocols: it is started and stopped with the server, on its loop and its listeners."""
+"""Services beside the protocols, started and stopped with the server, on its loop and its listeners."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ class Parts:
     log_ins: LogIns
     authenticator: Authenticator
     users: Users
-    """Who there is, and how that is changed."""
+    """The users, and changes to them."""
     tls: Tls | None
-    """None: there is no certificate, and nothing is served with TLS."""
+    """None: there is no certificate, and so no TLS."""
     vitals: Vitals
-    """How the server's own work goes."""
+    """The server's own figures."""
     addresses: Callable[[], list[Address]]
-    """Every socket that the server listens on, once it does."""
+    """All sockets of the server, once it listens."""
     join: Callable[[socket.socket], None]
-    """Speak AMQP 0-9-1 on a socket that is connected with another of this process. May be called in any thread.
+    """Serve AMQP 0-9-1 on one end of a socket pair of this process. May be called in any thread.
 
     Raises OSError when the server is stopping; the socket is closed then."""
 
 
 class Extension(Protocol):
-    """Something that a server serves beside the protocols."""
+    """A service beside the protocols."""
 
     def begin(self, parts: Parts) -> None:
-        """The broker is open; nobody can connect yet. Raises StartError, ConfigError."""
+        """The broker is open, but clients cannot connect yet. Raises StartError, ConfigError."""
 
     def endpoints(self) -> list[Endpoint]:
-        """Where the server shall listen for it."""
+        """The endpoints for it."""
 
     async def start(self) -> None:
         """The server listens."""
 
     def reconfigure(self, config: Config) -> None:
-        """The configuration was read again, and this counts from now on."""
+        """The configuration was read again; this one applies from now on."""
 
     async def stop(self) -> None:
-        """The server is about to stop: whatever is under way ends."""
+        """The server is about to stop: end what is under way."""

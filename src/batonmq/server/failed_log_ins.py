@@ -1,4 +1,4 @@
-"""How many log-ins may fail from one address: one that tries password after password is no longer heard."""
+"""A limit of failed log-ins per address, against guessing passwords."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["FailedLogIns"]
 
 SECONDS: Final = 60.0
 
-# Of more addresses at a time the one is forgotten from which nothing has failed for longest.
+# The most addresses remembered; beyond that the one without failures for longest is forgotten.
 ADDRESSES_MAX: Final = 10_000
 
 
 class FailedLogIns:
-    """Failed log-ins by address; of IPv6 that is the network of one customer (`fair_line.network`).
+    """Failed log-ins by address; in IPv6 by a customer's network (`fair_line.network`).
 
-    An address may spend that many; they come back evenly over a minute. A refusal without a look costs nothing more, so
-    an address is let in again even while somebody there goes on trying.
+    Each address has an allowance, which refills evenly over a minute. Refusals without a check do not count, so an
+    address is let in again even while somebody there keeps trying.
     """
 
     __slots__ = ("_clock", "_left", "_most")
 
     def __init__(self, clock: Clock, most: int) -> None:
-        """``most`` may fail in a minute; 0: there is no limit."""
+        """``most``: the allowance per minute; 0: no limit."""
         self._clock = clock
         self._most = most
-        # What was left when, the one that failed last at the end. An address that is not here has all.
+        # The allowance left and when, the latest failure last. Other addresses have all of theirs.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def is_blocked(self, address: str) -> bool:
@@ -36,7 +36,7 @@ class FailedLogIns:
         return address in self._left and self._now(address) < 1
 
     def failed(self, address: str) -> bool:
-        """One has failed. True: it was the last that may."""
+        """Count a failure. True: it used up the allowance."""
         if not self._most:
             return False
         left = self._now(address)
@@ -47,7 +47,7 @@ class FailedLogIns:
         return left - 1 < 1 <= left
 
     def look(self) -> None:
-        """Called now and then: forget those that have all again."""
+        """Called regularly: forget addresses with a full allowance."""
         while self._left and self._now(next(iter(self._left))) >= self._most:
             self._left.popitem(last=False)
 

@@ -1,4 +1,4 @@
-"""What keeps a broker from starting and is for its user to mend: one clear line, an exit code, no traceback."""
+"""Errors that keep a broker from starting and that its user can fix: one clear line, an exit code, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a client's socket is not read.
+"""The reasons for not reading from a client's socket.
 
 Reading stops while any of these holds, and TCP then slows the client down:
 

@@ -1,4 +1,6 @@
-"""What the server asks of a protocol's session and of a broker; what a session may ask of the server is `Host`.
+"""The interfaces of a protocol's session and of a broker, as the server uses them.
+
+`Host` is what a session may ask of the server.
 
 The real ones are `batonmq.protocols.*` and `batonmq.broker.Broker`; anything of this shape can be served.
 """
@@ -18,23 +20,23 @@ __all__ = ["Broker", "Host", "Session", "Store", "Timetable"]
 
 
 class Session(Protocol):
-    """The broker's side of one client's conversation: bytes in, bytes out, no sockets."""
+    """The broker's side of a conversation with one client: bytes in, bytes out, no sockets."""
 
     output: list[bytes]
-    """What is to be sent. The server sends it joined, and clears the list."""
+    """The output. The server sends it joined, and clears the list."""
 
     @property
     def counts(self) -> ConnectionCounts:
         """How many messages went over the connection."""
 
     def standing(self) -> int:
-        """How it stands: the numbers of `batonmq.protocols.sessions.standing`, added up."""
+        """Its standing: the numbers of `batonmq.protocols.sessions.standing`, added up."""
 
     def go_on(self) -> None:
-        """Do more of what waits, if the session is not suspended."""
+        """Go on with waiting requests, if the session is not suspended."""
 
     def receive(self, data: bytes) -> None:
-        """Bytes that came, in any pieces."""
+        """Take in bytes from the client, in any pieces."""
 
     def is_ahead(self) -> bool:
         """Does the client publish faster than consumers that are at work can take? Then it is read a little later."""
@@ -43,25 +45,22 @@ class Session(Protocol):
         """Called once a turn before the output is taken: the place for cumulative confirms."""
 
     def tick(self, now: float) -> float:
-        """Called now and then with the monotonic clock: heartbeats, dead peers, stalled handshakes.
+        """Called regularly with the monotonic time: heartbeats, dead peers, stalled handshakes.
 
         Returns in how many seconds to call it again.
         """
 
     def writable(self, is_writable: bool, /) -> None:
-        """False while the client does not read what is sent to it: deliveries wait until True."""
+        """False while the client does not read its output: deliveries wait until True."""
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: what is done from now on goes by those that `find` tells; None: the user is deleted."""
+        """Rights have changed: from now on those returned by `find` apply; None: the user is deleted."""
 
     def shutdown(self, reason: str) -> None:
         """The broker stops in an orderly way: tell the client."""
 
     def connection_lost(self, *, in_order: bool = False) -> None:
-        """The socket is gone: give back whatever the client held.
-
-        `in_order`: what carried the session was closed as it should be.
-        """
+        """The socket is gone: give back what the client held. `in_order`: the transport was closed properly."""
 
 
 class Store(Protocol):
@@ -77,13 +76,13 @@ class Store(Protocol):
 
     @property
     def error(self) -> StoreError | None:
-        """Why it does not take messages now; it may keep settlements all the same."""
+        """Why it does not take messages now; it may still keep settlements."""
 
     def look(self) -> bool:
-        """Is its file gone? Called about once a second."""
+        """Check whether its file is gone. Called about once a second."""
 
     def has_work(self) -> bool:
-        """Is anything collected, or to be tried again?"""
+        """Is anything collected, or due for a retry?"""
 
     def stage(self) -> None:
         """Write what was collected into an open transaction."""
@@ -103,23 +102,23 @@ class Broker(Protocol):
     """The part of a broker that its host process drives."""
 
     turn_time: TurnTime
-    """What clients may take of a turn; it begins anew with `end_turn`."""
+    """The time that clients may take in a turn; it restarts with `end_turn`."""
 
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None]) -> None:
         """Have `host` called when `end_turn` should be called soon, `on_timer` when another timer is due first."""
 
     def on_work(self) -> None:
-        """Have it called now."""
+        """Call the host now."""
 
     def end_turn(self) -> None:
-        """Hand over what is ready."""
+        """Dispatch ready messages."""
 
     @property
     def timetable(self) -> Timetable:
-        """When `run_timers` is to be called next."""
+        """When to call `run_timers` next."""
 
     def run_timers(self) -> None:
-        """Do what is due."""
+        """Run the timers that are due."""
 
     def commit_done(self, error: StoreError | None) -> None:
-        """The commit returned: confirm, or refuse."""
+        """A commit has returned: confirm, or refuse."""

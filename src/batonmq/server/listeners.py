@@ -1,4 +1,4 @@
-"""Where a server listens and for which protocols: sockets that take connections, and how many the system allows."""
+"""Listening sockets: addresses, protocols, and how many connections the system allows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batonmq.server.tls import Tls
 
 __all__ = ["Address", "Endpoint", "MakeVisitor", "listen", "raise_descriptor_limit"]
 
-# What the process opens besides connections: the store, its journal, listeners, the loop, standard streams.
+# Descriptors besides connections: the store, its journal, listeners, the loop, standard streams.
 OTHER_DESCRIPTORS = 64
 
 EVERYWHERE = ("", "*")
@@ -34,44 +34,44 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Without a user, as `amqp://127.0.0.1:5672`."""
+        """The URL without a user, such as `amqp://127.0.0.1:5672`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}{self.path}"
 
 
 class MakeVisitor(Protocol):
-    """What makes the connection of a client that is not a client of the broker, such as one of the HTTP API."""
+    """Creates a connection that is not a broker client's, such as one to the HTTP API."""
 
     def __call__(
         self, visitors: Connections[Connected], *, arrived: Callable[[ssl.SSLObject], str] | None = None
     ) -> asyncio.BaseProtocol:
-        """It joins ``visitors`` when it is open. ``arrived`` is to be told that the TLS handshake is done."""
+        """It joins ``visitors`` when it is open. ``arrived`` is called when the TLS handshake is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host and a port, and what is spoken there."""
+    """A host and a port, and the protocols there."""
 
     scheme: str
     host: str
     port: int
     backlog: int
     protocols: Sequence[ServedProtocol]
-    """The last takes whatever no other does."""
+    """The protocols; the last one takes what no other does."""
     path: str = ""
     tls: Tls | None = None
     alpn: tuple[str, ...] = ()
-    """With TLS: what is agreed on by RFC 7301, if anything."""
+    """With TLS: the protocols for ALPN (RFC 7301), if any."""
     flag: str = "--port"
-    """What chooses another port: a flag of the command line, or a key of the configuration."""
+    """The flag or configuration key that sets another port."""
     is_asked: bool = True
-    """False: nobody asked for it. Where its port is taken the broker does without."""
+    """False: it is a default. If its port is taken, the broker does without it."""
     make_visitor: MakeVisitor | None = None
-    """What makes the connections of a port on which none of the protocols is spoken; None: they are."""
+    """Creates the connections of a port for other than the protocols; None: the port serves protocols."""
 
     @property
     def name(self) -> str:
-        """What is served there."""
+        """The name of the service."""
         return self.protocols[-1].name if self.protocols else "management"
 
 
@@ -114,11 +114,11 @@ def listen(host: str, port: int, backlog: int, flag: str = "--port") -> list[soc
 
 def _prepare(opened: socket.socket) -> None:
     if os.name == "posix":
-        # A port that a broker has just left can be taken again at once. On Windows this would take a port in use.
+        # Allows reuse of a port that was just released. On Windows it would allow taking a port in use.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if opened.family == socket.AF_INET6:
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    # Inherited by accepted sockets: finds peers that are gone where a client has turned heartbeats off.
+    # Inherited by accepted sockets: detects dead peers of clients that have turned heartbeats off.
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     opened.setblocking(False)
 
@@ -134,7 +134,7 @@ def _why(error: OSError, host: str, port: int, flag: str) -> str:
 
 
 def raise_descriptor_limit() -> int | None:
-    """Allow as many open files as the system lets us; how many connections that is, or None for no limit."""
+    """Raise the limit of open files as far as possible; returns how many connections that allows, None for no limit."""
     try:
         import resource
     except ImportError:  # Windows counts no descriptors

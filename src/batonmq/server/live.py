@@ -12,7 +12,7 @@ _Value = TypeVar("_Value")
 
 
 class Live(Generic[_Value]):
-    """A table of the configuration: what begins from now on goes by the value of now."""
+    """A table of the configuration whose value may change; what starts later uses the current value."""
 
     __slots__ = ("value",)
 
@@ -20,12 +20,12 @@ class Live(Generic[_Value]):
         self.value = value
 
     def change(self, value: _Value) -> None:
-        """Whatever begins after this goes by another value."""
+        """Replace the value, for everything that starts after this."""
         self.value = value
 
 
 class LiveTables:
-    """The tables that say how the clients of each protocol are served."""
+    """The tables for clients of each protocol."""
 
     def __init__(self, config: Config) -> None:
         self.amqp = Live(config.amqp)
@@ -34,7 +34,7 @@ class LiveTables:
         self.websocket = Live(config.websocket)
 
     def change(self, config: Config) -> None:
-        """Clients that come from now on are served as this says."""
+        """Set the configuration for clients that connect from now on."""
         self.amqp.change(config.amqp)
         self.amqp10.change(config.amqp10)
         self.stomp.change(config.stomp)

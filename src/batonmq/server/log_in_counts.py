@@ -1,4 +1,4 @@
-"""How many log-ins there were, and what came of them: by protocol, and by who tried."""
+"""Counts log-ins and their outcomes, by protocol and by source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 __all__ = ["LogInCounts", "Outcomes", "Source"]
 
-# Of more at a time the one is forgotten that tried nothing for longest.
+# The most sources remembered; beyond that the one that has been idle longest is forgotten.
 SOURCES_MAX: Final = 1_000
 
 # Longer names are cut off.
@@ -18,44 +18,44 @@ NAME_MAX: Final = 255
 
 @dataclass(slots=True)
 class Outcomes:
-    """Numbers of log-ins; they fall only when they are set to 0. What was told to try again later is not counted."""
+    """Numbers of log-ins, which fall only when reset to 0. Clients told to try again later are not counted."""
 
     succeeded: int = 0
     failed: int = 0
-    """The name or the password was wrong, or the user may not come from there."""
+    """Failed: a wrong name or password, or a user that may not log in from there."""
     blocked: int = 0
-    """Refused without a look, as too many had failed from the same address."""
+    """Refused without a check, after too many failures from the same address."""
 
     @property
     def attempts(self) -> int:
-        """All of them."""
+        """All attempts."""
         return self.succeeded + self.failed + self.blocked
 
     @property
     def refused(self) -> int:
-        """Those that were not let in."""
+        """Attempts that did not succeed."""
         return self.failed + self.blocked
 
     def succeed(self) -> None:
-        """Count one that was let in."""
+        """Count a success."""
         self.succeeded += 1
 
     def fail(self) -> None:
-        """Count one that was wrong."""
+        """Count a failure."""
         self.failed += 1
 
     def block(self) -> None:
-        """Count one that was not looked at."""
+        """Count a refusal without a check."""
         self.blocked += 1
 
 
 class Source(NamedTuple):
-    """A client that tries to log in."""
+    """The source of a log-in."""
 
     address: str
-    """Without the port."""
+    """The address, without the port."""
     user: str
-    """The name that was given, which may be nobody's."""
+    """The given name, which may not exist."""
     protocol: str
 
 
@@ -69,7 +69,7 @@ class LogInCounts:
         self._sources: OrderedDict[Source, Outcomes] = OrderedDict()
 
     def of(self, protocol: str, address: str, user: str) -> tuple[Outcomes, Outcomes]:
-        """Where a log-in is counted: for its protocol, and for who tries."""
+        """The counters for a log-in: of its protocol, and of its source."""
         source = Source(address, user[:NAME_MAX], protocol)
         outcomes = self._sources.get(source)
         if outcomes is None:
@@ -81,18 +81,18 @@ class LogInCounts:
         return self._protocols.setdefault(protocol, Outcomes()), outcomes
 
     def by_protocol(self) -> Iterable[tuple[str, Outcomes]]:
-        """Every protocol by which somebody came, in RabbitMQ's words: amqp091, amqp10, stomp, http ..."""
+        """Every protocol used so far, by RabbitMQ's names: amqp091, amqp10, stomp, http ..."""
         return sorted(self._protocols.items())
 
     def by_source(self) -> list[tuple[Source, Outcomes]]:
-        """The counts of each source, the one that tried last at the end."""
+        """The counts of each source, the latest last."""
         return list(self._sources.items())
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Reset all counters."""
         self._protocols.clear()
         self._sources.clear()
 
     def clear_sources(self) -> None:
-        """Begin anew with who tries."""
+        """Reset the counters of sources."""
         self._sources.clear()

@@ -1,4 +1,4 @@
-"""Logging: to stderr, one line for each event whatever a client has put into it; as text, or as JSON."""
+"""Logging: to stderr, one line for each event, whatever text a client supplied; as plain text or as JSON."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["FORMATS", "LEVELS", "change_level", "configure_logging"]
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
-# What a line may say apart from its message, by the attributes of its record.
+# The extra fields of a line, by the attributes of its record.
 FIELDS = ("peer", "user", "vhost", "protocol", "channel")
 
-# As syslog counts them, and systemd's journal reads them before a line (sd-daemon(3)).
+# syslog's priorities, which systemd's journal reads at the start of a line (sd-daemon(3)).
 PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>"}
 
 # Line ends and other control characters, and the two separators of Unicode that some viewers break lines at. A client
-# chooses its user name, and must not write lines of its own into the log. Nor keep a line out of it: octets that are no
-# UTF-8, and halves of surrogate pairs, are what strict encodings cannot write.
+# chooses its user name, and must not be able to forge lines of the log. Nor to suppress one: strict encodings cannot
+# write octets that are not UTF-8, and lone surrogates.
 _ESCAPES = (
     {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
     | {code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0xD800, 0xE000))}
@@ -33,7 +33,7 @@ _SURROGATES = {code: said for code, said in _ESCAPES.items() if 0xD800 <= code <
 
 
 class OneLine(logging.Formatter):
-    """Escapes control characters in a message; a traceback of ours follows on lines of its own."""
+    """Escapes control characters in a message; our tracebacks follow on separate lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         record.message = record.message.translate(_ESCAPES)
@@ -41,7 +41,7 @@ class OneLine(logging.Formatter):
 
 
 class JsonLine(logging.Formatter):
-    """An object of JSON in one line: time, level, logger, message, what else is known, and the traceback if any."""
+    """An object of JSON in one line: time, level, logger, message, extra fields, and the traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         said: dict[str, object] = {
@@ -62,12 +62,12 @@ class JsonLine(logging.Formatter):
 
 
 def _whole(text: str) -> str:
-    """Halves of surrogate pairs are in no JSON that others can read."""
+    """Replace lone surrogates, which JSON readers reject."""
     return text if text.isascii() else text.translate(_SURROGATES)
 
 
 class Prefixed(logging.Formatter):
-    """The lines of another formatter, each with its priority before it, for systemd's journal."""
+    """The lines of another formatter, each preceded by its priority, for systemd's journal."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -87,10 +87,10 @@ def configure_logging(level: str, form: str = "text") -> None:
 
 
 def change_level(level: str) -> None:
-    """Log from this level on from now on."""
+    """Change the level."""
     root = logging.getLogger()
     root.setLevel(level.upper())
-    # The loop reports every reset connection at this level.
+    # At this level the loop reports every reset connection.
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
 
 
@@ -101,7 +101,7 @@ def _formatter(form: str, *, is_journal: bool) -> logging.Formatter:
 
 
 def _is_journal(stream: TextIO) -> bool:
-    """Is it systemd's journal, which knows when a line came (systemd.exec(5), JOURNAL_STREAM)?"""
+    """Is the stream connected to systemd's journal, which adds the time itself (systemd.exec(5), JOURNAL_STREAM)?"""
     device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
     try:
         status = os.fstat(stream.fileno())

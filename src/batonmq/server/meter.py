@@ -1,4 +1,4 @@
-"""What goes over one socket, counted once for each read and each write, and what listings show of it besides."""
+"""The traffic of one socket, counted once for each read and write, with further data for listings."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class Meter:
         self._transport = None
 
     def received(self, octets: int) -> None:
-        """That many have come."""
+        """Count received octets."""
         self.octets_received += octets
         self.reads += 1
 
     def sent(self, octets: int) -> None:
-        """That many were sent."""
+        """Count sent octets."""
         self.octets_sent += octets
         self.writes += 1
 
     @property
     def tls(self) -> TlsTerms | None:
-        """What TLS agreed on; None: it has none. Looked at once, when somebody asks."""
+        """The terms of TLS; None: there is no TLS. Read once, on demand."""
         if self._tls is None and self._transport is not None:
             found = self._transport.get_extra_info("ssl_object")
             if isinstance(found, ssl.SSLObject):
@@ -66,5 +66,5 @@ class Meter:
 
     @property
     def is_held(self) -> bool:
-        """Is it not read for now, as the client publishes faster than consumers or the store can take?"""
+        """Is reading stopped because the client publishes faster than consumers or the store can take?"""
         return bool(self._holds.reasons & (AHEAD | STORE_FULL))

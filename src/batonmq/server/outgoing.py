@@ -10,13 +10,13 @@ from batonmq.server.meter import Meter
 
 __all__ = ["UNSENT_HIGH", "UNSENT_LIMIT", "UNSENT_LOW", "Outgoing"]
 
-# Above this many bytes that the system has not taken, deliveries to the client wait.
+# With more bytes than this in the transport's buffer, deliveries to the client wait.
 UNSENT_HIGH = 1024 * 1024
 UNSENT_LOW = 256 * 1024
-# Above this many its requests wait too, and so does what else there is to say.
+# With more than this, its requests and all other output wait, too.
 UNSENT_LIMIT = 4 * UNSENT_HIGH
 
-# How long a client has to take what is left and close its side, once the conversation is over.
+# How long a client has to read the rest and close its side at the end, in seconds.
 LINGER_SECONDS = 2.0
 
 
@@ -44,7 +44,7 @@ class Outgoing:
             linger.cancel()
 
     def send(self, output: list[bytes]) -> None:
-        """Send all of it in one write, and empty the list. A client that does not read is not read from either."""
+        """Send all of it in one write, and empty the list. While a client does not read, it is not read from either."""
         transport = self._transport
         if transport is None:
             return
@@ -56,10 +56,10 @@ class Outgoing:
             self._holds.hold(UNREAD)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close our side, and take in what the client still sends until it closes its own.
+        """Close our side, and read what the client still sends until it closes its own.
 
-        A socket closed with unread bytes makes the system send a reset, which takes from the client what it has not
-        read yet: the very error that tells it what it did wrong.
+        Closing a socket with unread bytes makes the system send a reset, and the client would lose output that it has
+        not read yet, such as the error that explains the close.
         """
         transport = self._transport
         if transport is None or transport.is_closing():

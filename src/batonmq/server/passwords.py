@@ -1,6 +1,6 @@
 """Passwords are kept as scrypt hashes (RFC 7914): `scrypt$n$r$p$salt$hash`, salt and hash in base64.
 
-Hashes of users that came from a RabbitMQ are kept as they came, behind the name that RabbitMQ has for their algorithm:
+Hashes of users imported from RabbitMQ are kept unchanged, after RabbitMQ's name for their algorithm:
 `rabbit_password_hashing_sha256$...`, in base64 four octets of salt and the digest of salt and password.
 """
 
@@ -25,16 +25,16 @@ __all__ = [
 # RFC 7914, section 2: costs of an interactive log-in; each check takes 128 * N * r = 16 MiB for some tens of ms.
 N, R, P = 2**14, 8, 1
 SALT_BYTES = 16
-# What our hashes begin with.
+# The prefix of our hashes.
 MARK = "scrypt"
 HASH_BYTES = 32
 # The largest costs accepted from a file: 1 GiB. OpenSSL refuses more than it is allowed.
 MOST_MEMORY = 1024 * 1024 * 1024
 
 SCRYPT = "batonmq_scrypt"
-"""What our own hashes are called where RabbitMQ has the name of an algorithm."""
+"""Our own algorithm, where RabbitMQ has the name of one."""
 
-# RabbitMQ's names, what they stand for, and the octets of its digests.
+# RabbitMQ's names, their algorithms, and the octets of their digests.
 RABBITMQ = {
     "rabbit_password_hashing_sha256": ("sha256", 32),
     "rabbit_password_hashing_sha512": ("sha512", 64),
@@ -54,9 +54,9 @@ def hash_password(password: str) -> str:
 
 
 def unfitting_hash() -> str:
-    """A hash that no password fits, as far as anybody can know: a check against it takes as long as any other.
+    """A hash that practically no password matches; checking against it takes as long as any other check.
 
-    It is made at once: the digest is random, not that of a password.
+    It is made quickly, as its digest is random.
     """
     return _written(secrets.token_bytes(SALT_BYTES), secrets.token_bytes(HASH_BYTES))
 
@@ -66,9 +66,10 @@ def _written(salt: bytes, digest: bytes) -> str:
 
 
 def verify_password(password: str, stored: str) -> bool:
-    """Is this the password whose hash is kept? Takes as long for a wrong one as for the right one.
+    """Is this the password whose hash is kept?
 
-    One of RabbitMQ's takes as long as one of ours: how long it takes tells nobody which users there are.
+    A wrong password takes as long as the right one, and RabbitMQ's hashes take as long as ours, so that timing does not
+    reveal which users exist.
     """
     algorithm, _, encoded = stored.partition("$")
     octets = password.encode("utf-8", "surrogatepass")
@@ -76,7 +77,7 @@ def verify_password(password: str, stored: str) -> bool:
         salt, expected = _parse_imported(algorithm, encoded)
         found = hashlib.new(RABBITMQ[algorithm][0], salt + octets, usedforsecurity=False).digest()
         hashlib.scrypt(octets, salt=salt, n=N, r=R, p=P, maxmem=MOST_MEMORY, dklen=HASH_BYTES)
-        # RabbitMQ lets nobody in without a password, whatever its hash.
+        # RabbitMQ refuses empty passwords, whatever the hash.
         return bool(password) and hmac.compare_digest(found, expected)
     n, r, p, salt, expected = _parse(stored)
     found = hashlib.scrypt(octets, salt=salt, n=n, r=r, p=p, maxmem=MOST_MEMORY, dklen=len(expected))
@@ -93,9 +94,9 @@ def check_hash(stored: str) -> None:
 
 
 def imported_hash(encoded: str, algorithm: str = "") -> str:
-    """The hash to keep for one that RabbitMQ, or another BatonMQ, has exported; "": no password is right.
+    """The hash to keep for one exported by RabbitMQ or BatonMQ; "": no password is right.
 
-    `algorithm` is RabbitMQ's name for it, or SCRYPT; without one, its form tells. Raises ValueError.
+    `algorithm` is RabbitMQ's name for it, or SCRYPT; without one it is recognized by its form. Raises ValueError.
     """
     if not encoded:
         return ""
@@ -118,18 +119,18 @@ def imported_hash(encoded: str, algorithm: str = "") -> str:
 
 
 def named_hash(stored: str) -> tuple[str, str]:
-    """A kept hash as RabbitMQ shows one, and the name of its algorithm: the reverse of `imported_hash`."""
+    """A kept hash in RabbitMQ's form, and the name of its algorithm: the reverse of `imported_hash`."""
     algorithm, _, encoded = stored.partition("$")
     if algorithm in RABBITMQ:
         return encoded, algorithm
     if not stored:
         return "", "rabbit_password_hashing_sha256"
-    # RabbitMQ takes no definitions in which a hash is anything but base64, whatever its algorithm.
+    # RabbitMQ rejects definitions with a hash that is not base64, whatever its algorithm.
     return base64.b64encode(stored.encode()).decode(), SCRYPT
 
 
 def _ours(encoded: str) -> str | None:
-    """A hash of ours, as it is or in base64; None: it is another's. Raises ValueError when it is damaged."""
+    """A hash of ours, plain or in base64; None: it is another kind. Raises ValueError when it is damaged."""
     stored = encoded
     if not encoded.startswith(f"{MARK}$"):
         try:

@@ -1,4 +1,4 @@
-"""Which protocol a client speaks, told by the first bytes that it sends."""
+"""Recognizes a client's protocol by its first bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batonmq.server.interface import Host, Session
 
 __all__ = ["LONGEST_HEAD", "ServedProtocol", "begins_amqp10", "begins_stomp", "recognise"]
 
-# No protocol needs more bytes than AMQP's header, or STOMP's CONNECT with an end of line, to be told from the others.
+# The most bytes needed to tell the protocols apart: AMQP's header, or STOMP's CONNECT with an end of line.
 LONGEST_HEAD = 8
 
 END_OF_LINE = (b"\n", b"\r")
@@ -19,22 +19,22 @@ AMQP = b"AMQP"
 
 @dataclass(frozen=True, slots=True)
 class ServedProtocol:
-    """A protocol on offer: how its clients begin, and how a session for one of them is made."""
+    """A protocol on offer: how to recognize its clients, and how to create a session."""
 
     name: str
     matches: Callable[[bytes], bool | None]
     """Given the first bytes: True, False, or None while more are needed to tell."""
     make_session: Callable[[Host], Session]
     word: str = ""
-    """What counters and RabbitMQ's listings call it, as ``amqp091``."""
+    """Its name in counters and RabbitMQ's listings, such as ``amqp091``."""
     answer_to_tls: bytes | None = None
-    """What a client that speaks TLS is told where this is the last protocol; None: what the session tells it."""
+    """The answer to a client that speaks TLS, if this is the last protocol; None: the session answers."""
 
 
 def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtocol | None:
     """The first protocol that takes these first bytes; None: more bytes are needed.
 
-    The last protocol takes what no other does, and answers it in its own way.
+    The last protocol takes what no other does, and answers in its own way.
     """
     for protocol in protocols[:-1]:
         matches = protocol.matches(head)
@@ -46,11 +46,11 @@ def recognise(protocols: Sequence[ServedProtocol], head: bytes) -> ServedProtoco
 
 
 def begins_amqp10(head: bytes) -> bool | None:
-    """Are these the first bytes of a client of AMQP 1.0, or of a later one? None: more are needed to tell.
+    """Are these the first bytes of a client of AMQP 1.0 or later? None: more are needed to tell.
 
-    Behind the four letters stand the id of a protocol (plain, TLS or SASL), and its major and minor version (part 2
-    §2.2, part 5). 0-9-1 has 0 for the first two, and the versions before it had 1 as the id. What is not a version of
-    anything is answered as RabbitMQ does, by 0-9-1.
+    After the four letters come the id of a protocol (plain, TLS or SASL), and its major and minor version (part 2 §2.2,
+    part 5). 0-9-1 has 0 for the first two, and the versions before it had 1 as the id. Unknown versions are answered by
+    0-9-1, as in RabbitMQ.
     """
     if not head.startswith(AMQP):
         return None if AMQP.startswith(head) else False
@@ -63,8 +63,8 @@ def begins_amqp10(head: bytes) -> bool | None:
 def begins_stomp(head: bytes) -> bool | None:
     """Are these the first bytes of a client of STOMP? None: more are needed to tell.
 
-    It begins with a CONNECT or STOMP frame (STOMP 1.2, Connecting), before which there may be ends of lines, as between
-    frames; no other protocol begins with one of those.
+    It begins with a CONNECT or STOMP frame (STOMP 1.2, Connecting), possibly after ends of lines, as between frames; no
+    other protocol begins with an end of line.
     """
     if head[:1] in END_OF_LINE:
         return True

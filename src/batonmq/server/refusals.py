@@ -1,4 +1,4 @@
-"""What the log says of clients that are refused: each, until an address has had its share; then how many there were."""
+"""Logs refused clients: each one, until an address has had its share; after that only their number."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ __all__ = ["Refusals"]
 # Lines for one address in this many seconds.
 MOST_LINES = 10
 SECONDS = 10.0
-# Of more addresses at a time the eldest is forgotten.
+# The most addresses remembered; beyond that the oldest is forgotten.
 MOST_ADDRESSES = 1_000
 
 
 class Refusals:
-    """Counts them by address."""
+    """Counts refused clients by address."""
 
     def __init__(self, clock: Clock, logger: logging.Logger, what: str) -> None:
-        """``what`` was refused, in the plural, as `log-ins`."""
+        """``what``: what was refused, in the plural, such as `log-ins`."""
         self._clock = clock
         self._logger = logger
         self._what = what
-        # Since when, and how many: in the order of their beginning.
+        # When it began, and how many, in the order of their beginning.
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def log(self, address: str, line: str) -> None:
-        """Say it, unless too much was said of this address."""
+        """Log a refusal, unless the address has had its share."""
         self.look()
         began, count = self._counts.get(address, (self._clock.monotonic(), 0))
         self._counts[address] = (began, count + 1)
@@ -38,7 +38,7 @@ class Refusals:
             self._end()
 
     def look(self) -> None:
-        """Called now and then: say what was kept back, when it is time."""
+        """Called regularly: log the numbers that were held back, when it is time."""
         now = self._clock.monotonic()
         while self._counts and now - next(iter(self._counts.values()))[0] >= SECONDS:
             self._end()

@@ -17,9 +17,9 @@ from batonmq.server.users import guest_account
 
 __all__ = ["Changes", "changed_keys", "needs_restart", "takes_effect", "with_keys"]
 
-# Tables whose keys count for every connection that is opened afterwards.
+# Tables that apply to connections opened afterwards.
 OF_CONNECTIONS: Final = frozenset({"amqp", "amqp10", "stomp", "websocket"})
-# But for those of what listens already, and of what is made once.
+# Except keys of sockets that listen already, and of objects created once.
 OF_LISTENERS: Final = frozenset({"host", "port", "tls_port", "backlog", "required", "path", "dialect"})
 ONCE: Final = frozenset({"amqp.handshake_timeout"})
 AT_ONCE: Final = frozenset(
@@ -34,7 +34,7 @@ AT_ONCE: Final = frozenset(
 
 
 def changed_keys(old: Config, new: Config) -> list[str]:
-    """What differs: `table.key`, and the names of tables that may be repeated."""
+    """The keys that differ: `table.key`, and the names of repeatable tables."""
     found = []
     for table in old.__struct_fields__:
         before, after = getattr(old, table), getattr(new, table)
@@ -52,10 +52,10 @@ def needs_restart(key: str, old: Config, new: Config) -> bool:
     """Does a key that differs wait for the next start?"""
     table, _, name = key.partition(".")
     if table == "tls" and bool(old.tls.certificate) != bool(new.tls.certificate):
-        # Somebody would have to begin to listen, or to end.
+        # A listener would have to start, or stop.
         return True
     if table == "vhost":
-        # What is added is there at once; what is in one that is left out is not thrown away unasked.
+        # Added virtual hosts exist at once; the contents of omitted ones are not thrown away.
         return not set(old.vhosts) <= set(new.vhosts)
     if table in OF_CONNECTIONS:
         return key in ONCE or (name in OF_LISTENERS and not (table in ("amqp10", "stomp") and name == "dialect"))
@@ -63,7 +63,10 @@ def needs_restart(key: str, old: Config, new: Config) -> bool:
 
 
 def takes_effect(key: str, old: Config, new: Config) -> bool:
-    """Does a key that differs count at once? Virtual hosts may do both: one is added while another is left out."""
+    """Does a key that differs take effect at once?
+
+    For virtual hosts both may hold: one is added while another is left out.
+    """
     if key == "vhost":
         return not set(new.vhosts) <= set(old.vhosts)
     return not needs_restart(key, old, new)
@@ -85,7 +88,7 @@ def with_keys(old: Config, new: Config, keys: list[str]) -> Config:
 
 
 class Changes:
-    """Has what has changed in the configuration take effect in a running server."""
+    """Applies changes of the configuration to a running server."""
 
     def __init__(self, broker: Broker, users: Users, sockets: SocketServer, live: LiveTables) -> None:
         self._broker = broker
@@ -94,7 +97,7 @@ class Changes:
         self._live = live
 
     def apply(self, old: Config, config: Config, keys: Sequence[str]) -> None:
-        """These keys of the configuration differ from the old one, and count from now on."""
+        """Apply these changed keys of the configuration."""
         tables = {key.partition(".")[0] for key in keys}
         for vhost in config.vhosts if "vhost" in tables else ():
             self._broker.add_vhost(vhost).fix()

@@ -1,4 +1,4 @@
-"""Schedules when each of very many connections looks at the time."""
+"""Schedules the ticks of very many connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Member = TypeVar("_Member")
 
 
 class Rounds(Generic[_Member]):
-    """Members, each with the round in which it is due. What a round costs goes by those that are due in it."""
+    """Members, each with the round in which it is due. The cost of a round depends only on the members due in it."""
 
     __slots__ = ("_due", "_members", "_now", "_rounds")
 
@@ -37,11 +37,11 @@ class Rounds(Generic[_Member]):
         return bool(self._due)
 
     def join(self, member: _Member) -> None:
-        """Have it be due in the next round."""
+        """Add a member, due in the next round."""
         self._put(member, self._now + 1)
 
     def leave(self, member: _Member) -> bool:
-        """Forget it; False: it was no member."""
+        """Remove a member; False: there was none."""
         round_ = self._members.pop(member, None)
         if round_ is None:
             return False
@@ -53,12 +53,12 @@ class Rounds(Generic[_Member]):
         return True
 
     def begin(self) -> None:
-        """Begin another round; one begins each `OFTEN` seconds."""
+        """Begin the next round; call it every `OFTEN` seconds."""
         self._now += 1
         self._due.update(self._rounds.pop(self._now, {}))
 
     def take(self, most: int) -> Iterator[_Member]:
-        """Those that are due, no more than so many. Each is due no more, and is to be told when to look again."""
+        """Up to so many members that are due. They are then no longer due, and need a new time."""
         for _ in range(min(most, len(self._due))):
             if not self._due:
                 return  # the others have left meanwhile
@@ -68,7 +68,7 @@ class Rounds(Generic[_Member]):
             yield member
 
     def look_again(self, member: _Member, seconds: float) -> None:
-        """Have it be due after that many seconds, unless it has left."""
+        """Make a member due after that many seconds, unless it has left."""
         if self._members.get(member) == self._now + 1:
             rounds = max(1, int(seconds / OFTEN))
             if rounds > 1:

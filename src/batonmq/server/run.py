@@ -1,4 +1,4 @@
-"""A broker that is a process of its own: it serves until it is told to stop."""
+"""Runs a broker as a process, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT (Ctrl-C), then stop in an orderly way; a second one gives clients no more time.
 
-    SIGHUP has the configuration read with `read_again`, which raises ConfigError, and the certificate of TLS; unless it
-    says that the terminal was closed: then it stops, too.
+    SIGHUP reloads the configuration with `read_again`, which raises ConfigError, and the TLS certificate; if it means
+    that the terminal was closed, it stops the broker, too.
 
     `on_ready` is called when clients can connect. `extensions` are served beside the protocols.
 

@@ -1,4 +1,4 @@
-"""The protocols that are served: what makes a session of each, as the configuration has it when a client comes."""
+"""The protocols: how to create a session of each, with the configuration current when a client connects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ __all__ = ["amqp10_protocol", "amqp_protocol", "stomp_protocol", "websocket_prot
 
 
 def amqp_protocol(broker: Broker, live: Live[AmqpConfig]) -> ServedProtocol:
-    """AMQP 0-9-1. It takes whatever no other does: a wrong header is answered with the right one (section 4.2.2)."""
+    """AMQP 0-9-1.
+
+    It takes what no other protocol does: a wrong header is answered with the right one (section 4.2.2).
+    """
     defaults = AmqpSettings()
 
     def settings() -> AmqpSettings:
@@ -43,13 +46,13 @@ def amqp_protocol(broker: Broker, live: Live[AmqpConfig]) -> ServedProtocol:
         lambda _: True,
         lambda host: amqp_session(broker, host, settings()),
         word="amqp091",
-        # As any other header that is wrong (section 4.2.2).
+        # Answered like any other wrong header (section 4.2.2).
         answer_to_tls=PROTOCOL_HEADER,
     )
 
 
 def amqp10_protocol(broker: Broker, live: Live[Amqp10Config], dialect: str, containers: Containers) -> ServedProtocol:
-    """AMQP 1.0 as one listener speaks it; ``dialect`` is that of ``[amqp10]`` where it is empty.
+    """AMQP 1.0 for one listener; an empty ``dialect`` stands for that of ``[amqp10]``.
 
     ``containers`` are those of all listeners.
     """
@@ -79,7 +82,7 @@ def amqp10_protocol(broker: Broker, live: Live[Amqp10Config], dialect: str, cont
 
 
 def stomp_protocol(broker: Broker, live: Live[StompConfig], dialect: str) -> ServedProtocol:
-    """STOMP as one listener speaks it; ``dialect`` is that of ``[stomp]`` where it is empty."""
+    """STOMP for one listener; an empty ``dialect`` stands for that of ``[stomp]``."""
 
     def settings() -> StompSettings:
         configured = live.value
@@ -113,9 +116,9 @@ def websocket_protocol(
     make_session: Callable[[Host], Session],
     binary: Mapping[str, Callable[[Host], Session]],
 ) -> ServedProtocol:
-    """What carries sessions of other protocols through WebSocket.
+    """WebSocket, which carries sessions of other protocols.
 
-    ``binary``: by their subprotocols those whose bytes are no text.
+    ``binary``: the protocols with binary data, by subprotocol.
     """
 
     def settings() -> WebSocketSettings:

@@ -1,4 +1,4 @@
-"""Is the other end of a WebSocket still there? It is asked after a silence, and given up after another one."""
+"""Checks that the peer of a WebSocket is alive: it is pinged after a silence, and given up after another."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ __all__ = ["SignsOfLife"]
 
 
 class SignsOfLife:
-    """What was heard of one client, and what it was asked (RFC 6455, section 5.5.2)."""
+    """The signs of life of one client (RFC 6455, section 5.5.2)."""
 
     __slots__ = ("_heard_at", "_interval", "_is_asked", "_is_heard", "pace")
 
     def __init__(self, interval: float) -> None:
-        """`interval` is in seconds; 0: it is never asked."""
+        """`interval` is in seconds; 0: never ping."""
         self._interval = interval
         self._is_heard = True
         self._is_asked = False
         self._heard_at: float | None = None
         self.pace = pace(PART * interval)
-        """How often to look, in seconds."""
+        """How often to check, in seconds."""
 
     def heard(self) -> None:
-        """Something came."""
+        """Note that something was received."""
         self._is_heard = True
 
     def silence(self, now: float) -> float:
-        """Seconds since it was last heard, or since this was first asked."""
+        """Seconds since it was last heard, or since the first call."""
         if self._heard_at is None:
             self._heard_at = now
         return now - self._heard_at
 
     def look(self, now: float, *, can_be_heard: bool, can_be_asked: bool) -> Literal["", "ask", "give up"]:
-        """What is to be done now.
+        """What to do now.
 
-        Whoever is not read from, or does not read, can give no sign that would be seen: not `can_be_heard`.
+        `can_be_heard` is False while reading from or writing to the client is stopped: no answer could arrive then.
         """
         silence = self.silence(now)
         if self._is_heard or not can_be_heard:

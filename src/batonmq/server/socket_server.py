@@ -33,15 +33,15 @@ __all__ = ["SHUTDOWN_SECONDS", "SocketServer"]
 
 logger = logging.getLogger(__name__)
 
-# How long clients have to answer that the broker stops.
+# How long clients have to answer when the broker stops, in seconds.
 SHUTDOWN_SECONDS = 5.0
 
-# How long an answer over HTTP may take that is under way then.
+# How long HTTP answers under way may then take, in seconds.
 VISITOR_SECONDS = 1.0
 
 
 class SocketServer:
-    """Serves one broker through one or more protocols. Made on a running loop."""
+    """Serves one broker through one or more protocols. Create it on a running loop."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SocketServer:
         tls: Tls | None = None,
         vitals: Vitals | None = None,
     ) -> None:
-        """``tls`` is that of the endpoints, if any: its files are looked at. ``vitals``: what is noted of its work."""
+        """``tls``: the TLS of the endpoints, if any, whose files are watched. ``vitals``: the figures of its work."""
         loop = asyncio.get_running_loop()
         self._broker = broker
         self._store = store
@@ -81,22 +81,22 @@ class SocketServer:
         )
         self._places = places = Places(_connection_limit(config.limits.connections))
         self.connections: Connections[Connection] = Connections(places)
-        """The clients that are here."""
-        # Those whose TLS handshake is under way.
+        """The connected clients."""
+        # Clients in the TLS handshake.
         self._arrivals: Connections[Arrival] = Connections(places)
-        # Those who speak HTTP. Who sends messages finds a place, however many they are.
+        # HTTP clients. However many there are, messaging clients still find a place.
         self._visitors: Connections[Connected] = Connections(places, part=2)
-        # Sockets of this process that become connections.
+        # Local sockets that become connections.
         self._joining: set[asyncio.Task[None]] = set()
         self._is_stopping = False
-        # Clients whose turn it is to look at the time do so in the next pass of the loop.
+        # Are more ticks due in the next pass of the loop?
         self._is_looking = False
         self._timers = Timers(broker, loop, clock, self._tick)
         self.addresses: list[Address] = []
-        """Where it listens: every socket, in the order of the endpoints."""
+        """The listening sockets, in the order of the endpoints."""
 
     async def start(self) -> None:
-        """Listen. Raises StartError; then nothing is left open."""
+        """Listen. Raises StartError, and then leaves nothing open."""
         try:
             for endpoint in self._endpoints:
                 await self._listen(endpoint)
@@ -122,7 +122,7 @@ class SocketServer:
             self.addresses.append(Address(endpoint.scheme, host, port, endpoint.path))
 
     async def _serve(self, endpoint: Endpoint, opened: socket.socket) -> asyncio.Server | Entrance:
-        """Take in who comes to this socket, until what is returned is closed."""
+        """Accept clients of this socket, until the returned object is closed."""
         make_connection = self._make_connection(endpoint)
         if endpoint.tls is not None:
             return Entrance(
@@ -136,7 +136,7 @@ class SocketServer:
         return partial(Connection, self.connections, self._context, endpoint.protocols)
 
     def join(self, joined: socket.socket, protocol: ServedProtocol) -> None:
-        """Take in a socket that is connected with another of this process. In any thread.
+        """Serve one end of a socket pair of this process. From any thread.
 
         Raises OSError when it is stopping; the socket is closed then.
         """
@@ -170,14 +170,14 @@ class SocketServer:
         self._listeners.clear()
 
     def change_limits(self, limits: LimitsConfig) -> None:
-        """Allow as many connections, and as much that waits for the store, as these say."""
+        """Apply these limits of connections, and of bytes that wait for the store."""
         self._places.change_limit(_connection_limit(limits.connections))
         self._store_room.change_limit(limits.store_pending)
 
     async def stop(self, reason: str, seconds: float = SHUTDOWN_SECONDS) -> None:
-        """Take no more connections, tell clients, give them `seconds` to leave, and commit what is left.
+        """Accept no more connections, tell clients, give them `seconds` to leave, and commit the rest.
 
-        May be cancelled while it waits for clients: they are cut then, and the rest is done all the same.
+        May be cancelled while it waits for clients: they are then cut off, and the rest is still done.
         """
         self._close_listeners()
         self._is_stopping = True
@@ -206,13 +206,13 @@ class SocketServer:
         self._visitors.tick()
         self._look()
         if self._store.look():
-            # Said by a commit that fails, however idle the broker is.
+            # A failing commit reports it, however idle the broker is.
             self._turns.request()
 
     def _look(self) -> None:
-        """Have clients look at the time: those whose turn it is, some in each pass of the loop."""
+        """Tick the clients that are due, some in each pass of the loop."""
         now = self._context.clock.monotonic()
-        # Both, and not only until one has some left.
+        # Both lists, even if the first has some left.
         if any([self.connections.look(now), self._visitors.look(now)]) and not self._is_looking:
             self._is_looking = True
             self._loop.call_soon(self._look_on)
@@ -222,7 +222,7 @@ class SocketServer:
         self._look()
 
     def _committed(self) -> None:
-        # What the commit has set free is said now, not after another pass of the loop.
+        # Confirms that the commit allows go out now, not after another pass of the loop.
         self._store_room.committed()
         self._turns.end()
 

@@ -1,4 +1,4 @@
-"""How much may wait for the store before publishers do."""
+"""The limit of data that waits for the store, beyond which publishers wait."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["StoreRoom", "WaitsForRoom"]
 
 
 class WaitsForRoom(Protocol):
-    """A connection that is not read until the store has taken what it has."""
+    """A connection that is not read until the store has room."""
 
     def committed(self) -> None:
         """A commit has made room."""
 
     def broken(self, what: str) -> None:
-        """A fault of ours struck in that: log it, and close this connection and no other."""
+        """That raised an unexpected error: log it, and close only this connection."""
 
 
 class StoreRoom:
-    """The room for what has been collected and not been written, and who waits for it."""
+    """The room for data that is collected but not yet written, and the connections that wait for it."""
 
     def __init__(self, store: Store, limit: int) -> None:
         """`limit` is in bytes of messages."""
@@ -29,11 +29,11 @@ class StoreRoom:
         self._waiting: list[WaitsForRoom] = []
 
     def change_limit(self, limit: int) -> None:
-        """Allow another number of bytes from now on."""
+        """Change the limit."""
         self._limit = limit
 
     def is_full(self) -> bool:
-        """Does more wait for the store than may?"""
+        """Is the limit exceeded?"""
         return self._store.pending_bytes > self._limit
 
     def wait(self, connection: WaitsForRoom) -> None:
@@ -41,7 +41,7 @@ class StoreRoom:
         self._waiting.append(connection)
 
     def committed(self) -> None:
-        """A commit has returned, successful or not: whoever waited for it reads on."""
+        """A commit has returned, successful or not: waiting connections are read again."""
         waiting = self._waiting
         if waiting:
             self._waiting = []

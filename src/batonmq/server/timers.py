@@ -1,4 +1,4 @@
-"""Time passing: the broker's own timers, and the ticks of the sessions."""
+"""The passing of time: the broker's timers, and the ticks of the sessions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Timers:
         self.look()
 
     def stop(self) -> None:
-        """Let no timer fire any more."""
+        """Stop both timers."""
         self._is_running = False
         for handle in (self._due_handle, self._tick_handle):
             if handle is not None:
@@ -49,7 +49,7 @@ class Timers:
         self._due_handle = self._tick_handle = None
 
     def look(self) -> None:
-        """The broker's next due moment has moved: set the timer anew."""
+        """The broker's next due time has changed: reset the timer."""
         due = self._timetable.next_due()
         if due == self._due or not self._is_running:
             return

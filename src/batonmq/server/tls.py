@@ -15,23 +15,23 @@ __all__ = ["Tls", "unusable"]
 
 logger = logging.getLogger(__name__)
 
-# How often the files are looked at, in seconds.
+# How often the files are checked, in seconds.
 LOOK_SECONDS: Final = 1.0
 
 VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 VERIFY: Final = {"none": ssl.CERT_NONE, "wanted": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
-# What OpenSSL takes at most.
+# OpenSSL's limit.
 LONGEST_PASSPHRASE: Final = 1024
 
 _Stamp = tuple[int, int, int] | None
 
 
 class Tls:
-    """What the listeners with TLS show their clients and ask of them.
+    """The certificate and the demands of listeners with TLS.
 
-    A handshake goes by the files as they are when it begins; a connection that is open keeps what it began with.
+    A handshake uses the files as they are when it begins; an open connection is not affected by changes.
     """
 
     def __init__(self, config: TlsConfig) -> None:
@@ -44,7 +44,7 @@ class Tls:
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {(): _context(config)}
 
     def context(self, alpn: Sequence[str] = ()) -> ssl.SSLContext:
-        """For one handshake; ``alpn`` are the protocols that are agreed on by RFC 7301, if any."""
+        """The context for one handshake; ``alpn``: the protocols for ALPN (RFC 7301), if any."""
         names = tuple(alpn)
         context = self._contexts.get(names)
         if context is None:
@@ -54,10 +54,10 @@ class Tls:
         return context
 
     def look(self, now: float) -> None:
-        """Called now and then with the monotonic clock: read the files again if they have changed.
+        """Called regularly with the monotonic time: read the files again if they have changed.
 
-        A certificate and its key are two files, which are seldom replaced at the same moment: they are read when they
-        have been left alone from one look to the next.
+        A certificate and its key are seldom replaced at the same moment, so they are read once they have not changed
+        from one check to the next.
         """
         if now < self._next_look:
             return
@@ -69,7 +69,7 @@ class Tls:
     def reload(self, config: TlsConfig | None = None) -> bool:
         """Read the files again now, or those of another configuration.
 
-        False: they are wrong, which the log says, and what was known before stays.
+        False: they are wrong, which is logged, and the old ones stay.
         """
         wanted = self.config if config is None else config
         try:
@@ -106,7 +106,7 @@ def _stamp(path: Path) -> _Stamp:
 
 class _Context(ssl.SSLContext):
     def forbid_renegotiation(self) -> None:
-        """Else a client of TLS 1.2 may have keys negotiated anew without end, which costs the server more."""
+        """Otherwise a TLS 1.2 client could renegotiate without end, which costs the server more."""
         self.options |= ssl.OP_NO_RENEGOTIATION
 
 
@@ -137,7 +137,7 @@ def _load_certificate(context: ssl.SSLContext, config: TlsConfig) -> None:
         return passphrase
 
     try:
-        # Without an answer OpenSSL would ask at the terminal.
+        # Without a passphrase OpenSSL would ask on the terminal.
         context.load_cert_chain(certificate, key, password=answer)
     except ssl.SSLError as error:
         raise ConfigError(_why(error, config, key, is_asked=is_asked)) from None
@@ -191,7 +191,7 @@ def _read(key: str, name: str) -> str:
 
 
 def unusable(config: TlsConfig) -> str | None:
-    """What is wrong with the files, in one line; None: nothing."""
+    """The fault in the files, in one line; None: none."""
     try:
         _context(config)
     except ConfigError as error:

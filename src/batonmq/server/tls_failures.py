@@ -9,10 +9,10 @@ __all__ = ["CLIENT_SPEAKS_TLS", "NO_TLS_HERE", "WENT_AWAY", "begins_tls", "hands
 CLIENT_SPEAKS_TLS = "the client speaks TLS, which this port does not"
 WENT_AWAY = "the client went away"
 
-# A fatal alert, protocol_version (RFC 8446, section 6): what clients of TLS show as an error that means something.
+# A fatal alert, protocol_version (RFC 8446, section 6): TLS clients show a meaningful error for it.
 NO_TLS_HERE = bytes.fromhex("15 0301 0002 02 46")
 
-# A record of the kind handshake (RFC 8446, section 5.1), which no other protocol here begins with.
+# A record of the kind handshake (RFC 8446, section 5.1), which begins no other protocol here.
 _HANDSHAKE_RECORD = b"\x16"
 
 _NO_TLS = "the client does not speak TLS, which this port asks for"
@@ -36,7 +36,7 @@ def begins_tls(head: bytes) -> bool:
 
 
 def handshake_failure(error: OSError) -> str:
-    """What went wrong, from what was raised by the handshake."""
+    """The cause in words, from the error that the handshake raised."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the client's certificate is refused: {error.verify_message}"
     if isinstance(error, ConnectionAbortedError):  # so the loop says it

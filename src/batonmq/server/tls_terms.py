@@ -31,7 +31,7 @@ _Name = tuple[tuple[tuple[str, str], ...], ...]
 
 
 def tls_terms(tls: ssl.SSLObject) -> TlsTerms:
-    """What was agreed on, and whose certificate was verified."""
+    """The negotiated terms, and the verified peer certificate."""
     selected = tls.cipher()
     cipher, key_exchange, digest = _suite(selected[0]) if selected is not None else ("", "", "")
     return TlsTerms((tls.version() or "").lower(), cipher, key_exchange, digest, _certificate(tls.getpeercert()))
@@ -39,7 +39,7 @@ def tls_terms(tls: ssl.SSLObject) -> TlsTerms:
 
 def _suite(name: str) -> tuple[str, str, str]:
     """Cipher, key exchange and hash of a cipher suite by OpenSSL's name."""
-    if name.startswith("TLS_"):  # In TLS 1.3 a suite says nothing of the key exchange.
+    if name.startswith("TLS_"):  # In TLS 1.3 a suite does not include the key exchange.
         return name.removeprefix("TLS_").rpartition("_")[0].lower(), "any", "aead"
     words = name.split("-")
     at = next((at for at, word in enumerate(words) if word.startswith(("AES", "CHACHA20", "ARIA", "CAMELLIA"))), 0)
@@ -65,7 +65,7 @@ def _certificate(shown: dict[str, Any] | None) -> Certificate | None:
 
 
 def _distinguished(name: _Name) -> str:
-    """A name by RFC 4514: the last part comes first."""
+    """A distinguished name as in RFC 4514: the last part comes first."""
     return ",".join(
         "+".join(f"{SHORT_NAMES.get(kind, kind)}={_escaped(value)}" for kind, value in part) for part in reversed(name)
     )

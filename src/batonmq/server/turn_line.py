@@ -15,14 +15,14 @@ class Waiting(Protocol):
     """A connection with work left over."""
 
     def go_on(self) -> None:
-        """Do more of it, as much as one share of a turn allows."""
+        """Go on with it, for one share of a turn."""
 
     def broken(self, what: str) -> None:
-        """A fault of ours struck in that: log it, and close this connection and no other."""
+        """That raised an unexpected error: log it, and close only this connection."""
 
 
 class TurnLine:
-    """Serves those in line in turn, as many in each pass of the loop as it has time for, and one in any case."""
+    """Serves the line, as many connections in each pass of the loop as there is time for, and at least one."""
 
     def __init__(self, turn_time: TurnTime, loop: asyncio.AbstractEventLoop) -> None:
         self._turn_time = turn_time
@@ -32,7 +32,7 @@ class TurnLine:
         self._is_scheduled = False
 
     def join(self, connection: Waiting) -> None:
-        """Call this connection's `go_on` when the others have had their turn. To be called once until then."""
+        """Call this connection's `go_on` after the others in line. Call this only once until then."""
         self._line.append(connection)
         self._turn_time.line_up(len(self._line))
         self._schedule()

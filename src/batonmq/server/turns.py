@@ -1,6 +1,6 @@
-"""The end of a turn: what a pass of the event loop has brought is handed over, sent and committed, once.
+"""The end of a turn: everything that one pass of the event loop has brought is dispatched, sent and committed, once.
 
-Work is done per turn and not per message: whatever the loop read in one pass becomes one hand-over, one write for each
+Work is done per turn and not per message: everything read in one pass becomes one dispatch, one write for each
 connection, one batch for the store.
 """
 
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 
 class Flushable(Protocol):
-    """A connection that has, or may have, something to send."""
+    """A connection with possible output."""
 
     def flush(self) -> None:
-        """Send it."""
+        """Send the output."""
 
     def broken(self, what: str) -> None:
-        """A fault of ours struck in that: log it, and close this connection and no other."""
+        """That raised an unexpected error: log it, and close only this connection."""
 
 
 class Turns:
@@ -44,19 +44,19 @@ class Turns:
         self._after = after
         self._note = (vitals or Vitals()).turns.note
         self._woken: list[Flushable] = []
-        # Will the loop call `_scheduled`? Is there work for it, besides what is to be flushed?
+        # Will the loop call `_scheduled`? Is there work for it, besides flushing?
         self._is_scheduled = False
         self._is_wanted = False
 
     def request(self) -> None:
-        """There is work: end the turn when this pass of the loop is over."""
+        """Request the end of the turn, after this pass of the loop."""
         self._is_wanted = True
         if not self._is_scheduled:
             self._is_scheduled = True
             self._loop.call_soon(self._scheduled)
 
     def wake(self, connection: Flushable) -> None:
-        """Flush this connection at the end of the turn; the caller sees to it that it asks once a turn."""
+        """Flush this connection at the end of the turn; call it once a turn."""
         self._woken.append(connection)
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -64,20 +64,20 @@ class Turns:
 
     def _scheduled(self) -> None:
         self._is_scheduled = False
-        # A commit may have ended the turn meanwhile, and who was woken in a turn was flushed in it: without this, every
-        # third turn is an empty one where messages come one by one.
+        # A commit may have ended the turn meanwhile, and flushed the connections woken in it. Without this check every
+        # third turn would be empty when messages come one by one.
         if self._is_wanted or self._woken:
             self.end()
 
     def end(self) -> None:
         """End the turn now."""
-        # Cleared first: what a flush or a callback brings up asks for the next turn.
+        # Cleared first: work that a flush or a callback adds requests the next turn.
         self._is_wanted = False
         began = perf_counter()
         try:
             self._broker.end_turn()
         except Exception:
-            # A fault of ours. The messages are where they were; the next turn tries again.
+            # A bug of ours. The messages are where they were; the next turn tries again.
             logger.exception("handing over messages failed")
         woken = self._woken
         if woken:

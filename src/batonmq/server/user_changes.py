@@ -1,4 +1,4 @@
-"""The users of a running broker: who there is, and changes that are kept in `users.json` and count at once."""
+"""The users of a running broker, and changes to them, which are kept in `users.json` and take effect at once."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _Outcome = TypeVar("_Outcome")
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user, as whoever administers the broker sees it."""
+    """A user, as an administrator sees it."""
 
     user: User
     """Its name, tags, permissions, topic permissions and limits."""
     password_hash: str
-    """As RabbitMQ shows one; "": no password lets the user in, or it stands in the configuration file as it is."""
+    """The hash in RabbitMQ's form; "": no password is right, or it is plain text in the configuration file."""
     hashing_algorithm: str
-    """RabbitMQ's name for what made the hash, or that for our own (`passwords.SCRYPT`)."""
+    """RabbitMQ's name for the hash algorithm, or ours (`passwords.SCRYPT`)."""
     is_configured: bool
-    """Does it come from the configuration file, so that nothing changes it while the broker runs?"""
+    """Is the user from the configuration file, and so cannot be changed while the broker runs?"""
 
 
 class Users:
-    """All users of one server. To be used on its loop."""
+    """All users of one server. Use it on the server's loop."""
 
     def __init__(self, file: UserFile, authenticator: Authenticator, guest: Account | None) -> None:
         """`guest` is the built-in one; None: there is none."""
@@ -62,15 +62,15 @@ class Users:
         return self._known(account) if account is not None else None
 
     def configure(self, configured: Mapping[str, Account], guest: Account | None) -> None:
-        """The configuration has these users from now on, and this built-in one."""
+        """Set the users of the configuration, and the built-in one."""
         self._guest = guest
         self.authenticator.configure(configured, guest)
 
     async def change(self, edit: Callable[[UserEdit], _Outcome]) -> _Outcome:
-        """Have `edit` change the users, in a thread; when this returns it is on the disk, and counts.
+        """Have `edit` change the users, in a thread; when this returns the change is on the disk and in effect.
 
-        `edit` calls one verb of UserEdit or several, which are kept together; nothing is kept when it raises.
-        Returns what it returns, and raises what it raises; StoreError when the file cannot be read or written.
+        `edit` calls verbs of UserEdit, which are kept together; nothing is kept if it raises. Returns its result, and
+        raises its errors; StoreError when the file cannot be read or written.
         """
         loop = asyncio.get_running_loop()
         outcome = await loop.run_in_executor(self._thread, self._change, edit)
@@ -78,7 +78,7 @@ class Users:
         return outcome
 
     def change_now(self, edit: Callable[[UserEdit], _Outcome]) -> _Outcome:
-        """As `change`, on the spot: for a start, in which nobody waits for anything else."""
+        """Like `change`, but synchronous: for the start, when nothing else is waiting."""
         outcome = self._change(edit)
         self.authenticator.refresh()
         return outcome
@@ -94,9 +94,9 @@ class Users:
             raise StoreError(what, f"the users cannot be kept: {error.strerror}") from error
 
     async def forget_vhost(self, vhost: str) -> None:
-        """A virtual host is deleted: nobody has any permissions in it, also if there is another of that name one day.
+        """Remove all permissions in a deleted virtual host, so that a later one of the same name does not inherit them.
 
-        A failure is in the log alone: the virtual host is gone all the same.
+        A failure is only logged: the virtual host is gone all the same.
         """
         try:
             await self.change(lambda edit: edit.forget_vhost(vhost))
@@ -104,7 +104,7 @@ class Users:
             logger.error("%s; permissions in the deleted virtual host %r stay", error, vhost)
 
     def vhost_is_empty(self, vhost: str, go: Callable[[], None]) -> None:
-        """As `forget_vhost`; calls `go` when that is done, unless the server stops before."""
+        """Like `forget_vhost`; calls `go` afterwards, unless the server stops first."""
         task = asyncio.get_running_loop().create_task(self.forget_vhost(vhost))
         self._forgetting.add(task)
 
@@ -116,7 +116,7 @@ class Users:
         task.add_done_callback(done)
 
     def close(self) -> None:
-        """Finish the change that is under way, and begin no other."""
+        """Finish the current change, and begin no other."""
         for task in self._forgetting:
             task.cancel()
         self._thread.shutdown(cancel_futures=True)

@@ -24,10 +24,10 @@ _Value = TypeVar("_Value")
 
 
 class UserEdit:
-    """One change to the users, of as many steps as it takes: all of it is kept, or nothing.
+    """One change to the users, in any number of steps: all are kept, or none.
 
     Each verb raises NotFound for a user that is not there, and PreconditionFailed for one of the configuration file.
-    Passwords are hashed here, which takes some tens of milliseconds: not a thing for a loop.
+    Passwords are hashed here, which takes tens of milliseconds: do not call this on a loop.
     """
 
     def __init__(self, table: UserTable, configured: Mapping[str, Account], guest: Account | None) -> None:
@@ -37,7 +37,7 @@ class UserEdit:
         self._guest = guest
 
     def has(self, name: str) -> bool:
-        """Is there such a user, wherever it comes from?"""
+        """Does the user exist, whatever its source?"""
         return name in self._configured or name in self._table or self._is_built_in(name)
 
     # ------------------------------------------------------------------ users
@@ -51,11 +51,11 @@ class UserEdit:
         password_hash: str | None = None,
         hashing_algorithm: str = "",
     ) -> bool:
-        """Make a user, or change one; returns whether it was made.
+        """Create or change a user; returns whether it was created.
 
         `password` is a new one, `password_hash` one that RabbitMQ or BatonMQ has exported, with RabbitMQ's name for its
-        algorithm; with an empty one, or neither for a new user, no password lets the user in. None: what there was
-        stays. Permissions and limits stay. Raises PreconditionFailed for what cannot be kept.
+        algorithm; with an empty one, or neither for a new user, no password lets the user in. None: keep the current
+        one. Permissions and limits stay. Raises PreconditionFailed for invalid values.
         """
         if not 0 < text_octets(name) <= NAME_MAX:
             raise PreconditionFailed(f"the name of a user has 1 to {NAME_MAX} octets of UTF-8")
@@ -74,37 +74,37 @@ class UserEdit:
         return is_new
 
     def delete(self, name: str) -> None:
-        """Delete a user; the built-in guest does not come back, either."""
+        """Delete a user; a deleted built-in guest does not come back."""
         self._entry(name, hashed=False)
         self._table.remove(name)
 
     # ------------------------------------------------------------------ permissions
 
     def set_permission(self, name: str, vhost: str, configure: str, write: str, read: str) -> None:
-        """What a user may do in a virtual host. Raises PreconditionFailed for what is not a regular expression."""
+        """Set what a user may do in a virtual host. Raises PreconditionFailed for an invalid regular expression."""
         permission = _allowed(lambda: PermissionEntry(configure=configure, write=write, read=read))
         self._replace(name, permissions={**self._entry(name).permissions, vhost: permission})
 
     def clear_permission(self, name: str, vhost: str) -> None:
-        """Keep a user out of a virtual host. Raises NotFound if it had no access."""
+        """Remove a user's access to a virtual host. Raises NotFound if it had no access."""
         permissions = dict(self._entry(name).permissions)
         if permissions.pop(vhost, None) is None:
             raise NotFound(f"user '{name}' has no permissions in vhost '{vhost}'")
         self._replace(name, permissions=permissions)
 
     def set_topic_permission(self, name: str, vhost: str, exchange: str, write: str, read: str) -> None:
-        """Which routing keys a user may use with a topic exchange.
+        """Set which routing keys a user may use with a topic exchange.
 
-        Raises PreconditionFailed for what is not a regular expression.
+        Raises PreconditionFailed for an invalid regular expression.
         """
         entry = _allowed(lambda: TopicEntry(write=write, read=read))
         topics = self._entry(name).topic_permissions
         self._replace(name, topic_permissions={**topics, vhost: {**topics.get(vhost, {}), exchange: entry}})
 
     def clear_topic_permission(self, name: str, vhost: str, exchange: str | None = None) -> None:
-        """Lift what is said of routing keys of an exchange; None: of all in the virtual host.
+        """Remove a user's limits of routing keys for an exchange; None: for all in the virtual host.
 
-        Raises NotFound if nothing is said of them.
+        Raises NotFound if there are none.
         """
         topics = self._entry(name).topic_permissions
         there = topics.get(vhost, {})
@@ -115,7 +115,7 @@ class UserEdit:
         self._replace(name, topic_permissions={**others, vhost: left} if left else others)
 
     def forget_vhost(self, vhost: str) -> None:
-        """A virtual host is deleted: nobody has any permissions in it. Users of the configuration file keep theirs."""
+        """Remove all permissions in a deleted virtual host. Users of the configuration file keep theirs."""
         for name, entry in list(self._table.items()):
             if vhost in entry.permissions or vhost in entry.topic_permissions:
                 self._table[name] = msgspec.structs.replace(
@@ -127,7 +127,10 @@ class UserEdit:
     # ------------------------------------------------------------------ limits
 
     def set_limit(self, name: str, limit: str, value: object) -> None:
-        """Limit a user's `max-connections` or `max-channels`; a negative one is none. Raises PreconditionFailed."""
+        """Limit a user's `max-connections` or `max-channels`; a negative value means no limit.
+
+        Raises PreconditionFailed.
+        """
         checked = read_limit(limit, value, OF_USERS)
         self._replace(name, limits={**self._entry(name).limits, limit: checked})
 
@@ -145,9 +148,10 @@ class UserEdit:
         return guest is not None and name == guest.user.name and not self._table.guest_deleted
 
     def _entry(self, name: str, *, hashed: bool = True) -> UserEntry:
-        """A user that may be changed. The built-in guest becomes an entry of its own with its first change.
+        """A user, for changing.
 
-        Not ``hashed``: nobody looks at its password.
+        The built-in guest becomes an entry of its own with its first change. Without ``hashed``: its password is not
+        needed.
         """
         if name in self._configured:
             raise PreconditionFailed(f"user '{name}' comes from the configuration file; change it there")
@@ -178,7 +182,7 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _allowed(make: Callable[[], _Value]) -> _Value:
-    """Raises PreconditionFailed for what is not."""
+    """Raises PreconditionFailed for an invalid regular expression."""
     try:
         return make()
     except ValueError as error:

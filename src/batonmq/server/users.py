@@ -1,7 +1,7 @@
 """Who may log in: the users of the configuration file, those of `users.json` in the data directory, and guest.
 
-`users.json` is written by `batonmq users` and read again by a running broker when it has changed. It is replaced
-whole, so that a reader never sees half a file, and only its owner may read it.
+`batonmq users` writes `users.json`, and a running broker reads it again when it changes. The file is replaced as a
+whole, so that a reader never sees half of it, and only its owner may read it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _check_expressions(entry: object, keys: tuple[str, ...]) -> None:
 class PermissionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Three regular expressions: the names of queues and exchanges a user may configure, write to, read from.
 
-    An expression is searched for in the name, so `^` and `$` say where it begins and ends; an empty one matches
+    An expression is searched for in the name, so use `^` and `$` to match it as a whole; an empty one matches
     nothing.
     """
 
@@ -90,7 +90,7 @@ class UserEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """A user as `users.json` keeps it."""
 
     password_hash: str
-    """Empty: no password is right, and a certificate alone lets the user in."""
+    """Empty: no password is right, and only a certificate lets the user in."""
     tags: tuple[str, ...] = ()
     permissions: dict[str, PermissionEntry] = {}
     topic_permissions: dict[str, dict[str, TopicEntry]] = {}
@@ -106,11 +106,11 @@ class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     users: dict[str, UserEntry] = {}
     guest_deleted: bool = False
     checksum: int = 0
-    """Of all else, as `_sum` makes it; 0: there is none."""
+    """The checksum of the rest, from `_sum`; 0: none."""
 
 
 def _sum(data: bytes) -> int:
-    """Of what a file of users says, in whatever order and form: 1 to 2^32."""
+    """A checksum of the users, independent of order and layout: 1 to 2^32."""
     said = msgspec.json.decode(data)
     said.pop("checksum", None)
     return zlib.crc32(msgspec.json.encode(said, order="sorted")) + 1
@@ -120,14 +120,14 @@ class UserTable(dict[str, UserEntry]):
     """The users of the file by name."""
 
     def __init__(self, users: Mapping[str, UserEntry], *, guest_deleted: bool, doubt: str = "") -> None:
-        """`guest_deleted`: the built-in guest does not count. `doubt`: as the field of that name."""
+        """`guest_deleted`: the built-in guest was deleted. `doubt`: see the field."""
         super().__init__(users)
         self.guest_deleted = guest_deleted
         self.doubt = doubt
-        """Why these may not be all users, or not as they were written, in a line that names the file; "": they are."""
+        """Why users may be missing or altered, in a line that names the file; "": they are as written."""
 
     def remove(self, name: str) -> None:
-        """Delete a user, the built-in guest too. It need not be there."""
+        """Delete a user, who may be the built-in guest, or may not exist."""
         self.pop(name, None)
         if name == GUEST:
             self.guest_deleted = True
@@ -135,7 +135,7 @@ class UserTable(dict[str, UserEntry]):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user with what proves it: a hash, or, from the configuration file alone, the password itself."""
+    """A user with its hash or, only from the configuration file, its password."""
 
     user: User
     password_hash: str = ""
@@ -177,15 +177,15 @@ def accounts_of(users: Mapping[str, UserEntry]) -> dict[str, Account]:
 
 
 def guest_account(vhosts: list[str]) -> Account:
-    """The user that is there from the start, so that a new broker can be tried at once: from this machine only."""
+    """The built-in user, so that a new broker can be tried at once; it may log in from this machine only."""
     return Account(make_user(GUEST, ("administrator",), dict.fromkeys(vhosts, EVERYTHING)), password=GUEST)
 
 
 @cache
 def guest_hash() -> str:
-    """What is kept of guest's well-known password when the built-in user is changed: one for the process.
+    """The hash of guest's well-known password, for when the built-in user is changed.
 
-    So whoever has logged in as guest need not do so again because of it.
+    It is the same throughout the process, so that clients logged in as guest need not log in again.
     """
     return hash_password(GUEST)
 
@@ -209,7 +209,7 @@ class UserFile:
         self._lock = directory / "users.lock"
 
     def stamp(self) -> tuple[int, int, int] | None:
-        """Changes whenever the file does; None: there is no file."""
+        """A value that changes with the file; None: there is no file."""
         try:
             status = self.path.stat()
         except OSError:
@@ -217,15 +217,15 @@ class UserFile:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
     def load(self) -> UserTable:
-        """The users by name. Raises ConfigError when the file cannot be read or is not one of ours."""
+        """The users by name. Raises ConfigError if the file cannot be read, or is not a file of users."""
         return self._read(is_wanted=self._were_changed())
 
     def _were_changed(self) -> bool:
-        """Did anybody change users here before? One whose first change was cut off, did not."""
+        """Were users ever changed here? A first change that was interrupted does not count."""
         return self._lock.exists() and not self._new.exists()
 
     def _read(self, *, is_wanted: bool) -> UserTable:
-        """`is_wanted`: users were changed here before, so that there has to be a file."""
+        """`is_wanted`: users were changed here before, so the file has to exist."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -242,11 +242,10 @@ class UserFile:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[UserTable]:
-        """The users, to be changed; written when the block ends without an exception. One change at a time.
+        """The users, for changing; written when the block ends without an exception.
 
-        Nothing is written where nothing was changed.
-
-        Raises ConfigError as `load` does, OSError when the file cannot be written.
+        One change at a time. Nothing is written if nothing was changed. Raises ConfigError like `load`, OSError when
+        the file cannot be written.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_wanted = self._were_changed()
@@ -262,8 +261,8 @@ class UserFile:
                 self._replace(msgspec.json.format(msgspec.json.encode(summed), indent=2) + b"\n")
 
     def _replace(self, data: bytes) -> None:
-        """Put a new file in the place of the old one: whoever reads sees the one or the other, also after a crash."""
-        # Under the lock nobody else writes it; one that a crash has left goes with the next change.
+        """Replace the file: a reader sees the old or the new one, even after a crash."""
+        # Under the lock nobody else writes it; the next change replaces one left by a crash.
         files, new = system(), str(self._new)
         with contextlib.suppress(FileNotFoundError):
             files.delete(new)

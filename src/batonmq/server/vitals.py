@@ -1,4 +1,4 @@
-"""How the server's own work goes, for metrics: noted once for each turn, commit and handshake, never for a message."""
+"""Figures of the server's own work, for metrics: noted once per turn, commit and handshake, never per message."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ BATCH_OCTETS: Final = tuple(float(1024 * 4**power) for power in range(8))
 
 
 class Histogram:
-    """How often values of a size came. Noting one takes 0.2 us."""
+    """A histogram. Noting a value takes 0.2 us."""
 
     __slots__ = ("_bounds", "_counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        """``bounds``: the largest value that counts in each bucket, ascending; beyond the last there is one more."""
+        """``bounds``: the largest value of each bucket, ascending; one more bucket follows the last."""
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(bounds) + 1)
         self.total = 0.0
         """The sum of all values."""
 
     def note(self, value: float) -> None:
-        """A value has come."""
+        """Note a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
     @property
     def count(self) -> int:
-        """How many values came."""
+        """The number of values."""
         return sum(self._counts)
 
     def buckets(self) -> list[tuple[float, int]]:
-        """For each bound how many values were no larger; the last bound is infinite."""
+        """For each bound the number of values up to it; the last bound is infinite."""
         found = []
         below = 0
         for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
@@ -55,23 +55,23 @@ class Vitals:
         self.turns = Histogram(TURN_SECONDS)
         """Seconds for which the end of a turn held the loop: dispatch, sending, and writing to the store."""
         self.commits = Histogram(COMMIT_SECONDS)
-        """Seconds from the beginning of a commit until the loop has heard of its end."""
+        """Seconds from the start of a commit until the loop is notified of its end."""
         self.batches = Histogram(BATCH_OCTETS)
         """Octets of messages in each commit."""
         self.handshakes = 0
-        """TLS handshakes that came to a connection."""
+        """Successful TLS handshakes."""
         self.handshakes_failed = 0
-        """TLS handshakes that came to nothing."""
+        """Failed TLS handshakes."""
 
     def committed(self, seconds: float, octets: int) -> None:
-        """A commit has returned, whatever came of it."""
+        """Note a commit, successful or not."""
         self.commits.note(seconds)
         self.batches.note(octets)
 
     def shook_hands(self) -> None:
-        """A TLS handshake has come to a connection."""
+        """Count a successful TLS handshake."""
         self.handshakes += 1
 
     def handshake_failed(self) -> None:
-        """A TLS handshake has come to nothing."""
+        """Count a failed TLS handshake."""
         self.handshakes_failed += 1

@@ -1,4 +1,4 @@
-"""Recognises requests that a browser sends for a web page, by the headers Origin and Host."""
+"""Recognizes requests that a browser sends for a web page, by the headers Origin and Host."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["host_of", "is_address", "is_own_page", "is_this_machine"]
 
 
 def is_own_page(origin: str, host: str, *, is_loopback: bool) -> bool:
-    """Does the page come from this machine, or from the host that it asks? ``host`` is what the header Host says.
+    """Does the page come from this machine, or from the host that it sends to? ``host`` is the header Host.
 
-    A name may be made to lead here by whoever owns it. A client of this machine (``is_loopback``) that calls us by a
-    name other than localhost is therefore not taken for a page of the same host.
+    Anybody can make a name of theirs resolve to this machine. A client of this machine (``is_loopback``) that calls us
+    by a name other than localhost is therefore not taken for a page of the same host.
     """
     page = host_of(origin)
     if not page:
@@ -21,12 +21,12 @@ def is_own_page(origin: str, host: str, *, is_loopback: bool) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Is it localhost, or a loopback address?"""
+    """Is the host localhost, or a loopback address?"""
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def is_address(host: str) -> bool:
-    """Is it an IP address, and no name?"""
+    """Is the host an IP address, not a name?"""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -35,7 +35,7 @@ def is_address(host: str) -> bool:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, without its port, in small letters; "": it has none."""
+    """The host of a URL in lower case, without the port; "": it has none."""
     try:
         return (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:

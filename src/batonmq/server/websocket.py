@@ -40,19 +40,19 @@ __all__ = ["WebSocketSession"]
 
 logger = logging.getLogger(__name__)
 
-# At its lowest level the library logs what is carried, passwords too. Its errors are told by the code of the close.
+# At debug level the library logs payloads, passwords included. Its errors show in the code of the close.
 _silent = logging.getLogger("batonmq.server.websocket.library")
 _silent.setLevel(logging.CRITICAL + 1)
 
-# Bytes of a message until the session within has answered for the first time, which is to a log-in: whoever may not log
-# in shall not fill the memory.
+# The largest message until the inner session has first answered, to a log-in, in bytes: clients that cannot log in must
+# not fill the memory.
 FIRST_MESSAGE_SIZE = 64 * 1024
 
 _PAYLOAD = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 
 
 class WebSocketSession:
-    """The server's side of one WebSocket, around the session that `make_session` gives as soon as it is open."""
+    """The server's side of one WebSocket, around the session that `make_session` creates as soon as it is open."""
 
     __slots__ = (
         "_binary",
@@ -80,13 +80,13 @@ class WebSocketSession:
         make_session: Callable[[Host], Session],
         binary: Mapping[str, Callable[[Host], Session]] | None = None,
     ) -> None:
-        """``binary``: what makes sessions for other subprotocols than those of ``settings``, which carry no text."""
+        """``binary``: creates sessions for further, binary subprotocols beside those of ``settings``."""
         self._host = host
         self._binary = binary or {}
         self._settings = settings
         self._make_session = make_session
         self._made: Session | None = None
-        # What has come of the HTTP request; None once there was all of it.
+        # The HTTP request so far; None once it was complete.
         self._head: bytes | None = b""
         # Extensions are declined: a compressed message may be a thousand times what its frames are.
         self._protocol = ServerProtocol(
@@ -97,10 +97,10 @@ class WebSocketSession:
         )
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._is_text = True
-        # The closing handshake is done as far as it is ours: nothing more is said.
+        # Our part of the closing handshake is done: nothing more is sent.
         self._is_leaving = False
         self._is_stopping = False
-        # The session within has been told that the connection is lost.
+        # Has the inner session been told that the connection is lost?
         self._is_gone = False
         self._is_writable = True
         self._life = SignsOfLife(settings.ping_interval)
@@ -115,14 +115,14 @@ class WebSocketSession:
         return self._made.counts if self._made is not None else ConnectionCounts()
 
     def standing(self) -> int:
-        """As the session within, which may have ended before what carries it."""
+        """The inner session's standing; it may have ended before its transport."""
         standing = FINISHED if self._is_finished else 0
         if self._made is not None and not self._is_gone:
             standing |= self._made.standing() & ~FINISHED
         return standing
 
     def go_on(self) -> None:
-        """Have the session within do more of what waits."""
+        """Let the inner session go on with waiting requests."""
         if self._made is not None and not self._is_gone:
             self._made.go_on()
 
@@ -140,11 +140,11 @@ class WebSocketSession:
         self._life.heard()
         payload = self._receive_frames(data)
         if payload and not made.standing() & FINISHED:
-            # All at once: a session that begins to wait for the store keeps what it was given.
+            # All at once: a session that starts to wait for the store keeps its input.
             made.receive(payload)
 
     def turn_ended(self) -> None:
-        """Put what is to be said into frames."""
+        """Wrap the inner session's output in frames."""
         made = self._made
         if made is None or self._is_gone:
             return
@@ -153,11 +153,11 @@ class WebSocketSession:
         for data in self._protocol.data_to_send():
             if data:
                 self.output.append(data)
-            else:  # the library's sign for: close our side
+            else:  # the library's signal to close our side
                 self._is_leaving = True
         standing = made.standing()
         if self._is_leaving and (standing & FINISHED or not standing & SUSPENDED):
-            # What has ended waits for nothing more, such as a log-in that took too long.
+            # A session that has ended waits for nothing more, such as a slow log-in.
             self._is_finished = True
             self.connection_lost()
 
@@ -177,18 +177,18 @@ class WebSocketSession:
         return min(again, self._life.pace)
 
     def writable(self, is_writable: bool, /) -> None:
-        """False while the client does not read what it is sent."""
+        """False while the client does not read its output."""
         self._is_writable = is_writable
         if self._made is not None and not self._is_gone:
             self._made.writable(is_writable)
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: the session within goes by what `find` tells."""
+        """Rights have changed: tell the inner session."""
         if self._made is not None and not self._is_gone:
             self._made.users_changed(find)
 
     def shutdown(self, reason: str) -> None:
-        """The broker stops: what the session within has to say goes out before the WebSocket is closed."""
+        """The broker stops: the inner session's last output goes out before the WebSocket is closed."""
         self._is_stopping = True
         if self._made is None:
             self._refuse(Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, "the broker stops"))
@@ -196,17 +196,17 @@ class WebSocketSession:
             self._made.shutdown(reason)
 
     def connection_lost(self, *, in_order: bool = False) -> None:
-        """The socket is gone. A page that is left closes its WebSocket and says no more: that is in order."""
+        """The socket is gone. A page that is left only closes its WebSocket: that counts as orderly."""
         if self._made is not None and not self._is_gone:
             self._is_gone = True
             self._made.connection_lost(in_order=in_order or self._protocol.close_rcvd is not None)
-        # Its parser is a generator that knows it, and its errors know where they were raised: circles.
+        # Its parser is a generator that refers to it, and its errors refer to their frames: reference cycles.
         vars(self._protocol).clear()
 
     # The opening handshake (RFC 6455, section 4.2)
 
     def _receive_request(self, before: bytes, data: bytes) -> bytes:
-        """The request, in any pieces; what follows it is returned."""
+        """Take in the request, in any pieces; returns the bytes after it."""
         head = before + data
         try:
             end = find_end(head, len(before))
@@ -230,7 +230,7 @@ class WebSocketSession:
         response = protocol.accept(request)
         self._head = None
         if response.status_code != http.HTTPStatus.SWITCHING_PROTOCOLS:
-            # Section 4.4: who speaks another version is told ours.
+            # Section 4.4: a client with another version is told ours.
             response.headers["Sec-WebSocket-Version"] = "13"
             self.output.append(response.serialize())
             self._is_finished = True
@@ -271,7 +271,7 @@ class WebSocketSession:
         return b"".join(pieces)
 
     def _take(self, frame: Frame) -> bool:
-        """Note the kind of a message; False: it says that it is text and is none."""
+        """Note the kind of a message; False: it claims to be text, but is not."""
         if frame.opcode is not Opcode.CONT:
             self._is_text = frame.opcode is Opcode.TEXT
             self._decoder.reset()

@@ -1,4 +1,4 @@
-"""What the HTTP request that opens a WebSocket must be, beyond what the library sees to (RFC 6455, section 4.2)."""
+"""Checks of the HTTP request that opens a WebSocket, beyond those of the library (RFC 6455, section 4.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batonmq.server.web_pages import is_own_page
 
 __all__ = ["LONGEST_REQUEST", "Refusal", "check_origin", "check_path", "find_end", "select_subprotocol"]
 
-# Bytes of a request with its headers; browsers add the cookies of the page's host, which are 4 KiB each.
+# The largest request with its headers, in bytes; browsers add the host's cookies, of up to 4 KiB each.
 LONGEST_REQUEST = 32 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -26,7 +26,7 @@ _METHOD = re.compile(rb"[A-Z]{1,32}(?: |\Z)")
 
 
 class Refusal(Exception):
-    """The request is answered with this status and this line, and the connection ends."""
+    """The request is refused with this status and this line, and the connection ends."""
 
     def __init__(self, status: http.HTTPStatus, text: str) -> None:
         super().__init__(text)
@@ -34,13 +34,13 @@ class Refusal(Exception):
 
 
 def find_end(head: bytes, known: int) -> int:
-    """Where the request ends, its empty line included; -1: there is more to come.
+    """The end of the request, its empty line included; -1: it is incomplete.
 
-    The first `known` bytes were looked at before. Raises Refusal for what is not a request, or too long for one.
+    The first `known` bytes were checked before. Raises Refusal for bytes that are not a request, or too long.
     """
     end = head.find(_END_OF_HEAD, max(0, known - len(_END_OF_HEAD) + 1))
     if _METHOD.match(head) is None:
-        # A client of another protocol is told at once.
+        # A client of another protocol is refused at once.
         raise Refusal(http.HTTPStatus.BAD_REQUEST, "this is not HTTP: here WebSocket is spoken")
     if (len(head) if end < 0 else end) > LONGEST_REQUEST:
         raise Refusal(http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a request has at most {LONGEST_REQUEST} bytes")
@@ -48,7 +48,7 @@ def find_end(head: bytes, known: int) -> int:
 
 
 def check_path(request: Request, path: str) -> None:
-    """Raises Refusal: there is nothing but `path`; a query after it means nothing."""
+    """Raises Refusal for any path but `path`; a query is ignored."""
     if request.path.partition("?")[0] != path:
         raise Refusal(http.HTTPStatus.NOT_FOUND, f"there is nothing here: WebSocket clients connect to {path}")
 
@@ -57,8 +57,8 @@ def check_origin(request: Request, allowed: Sequence[str], *, is_loopback: bool)
     """May the web page that asks connect? Raises Refusal.
 
     A browser sends a page's own address as Origin (RFC 6455, section 10.2) and lets any page of the web connect to this
-    machine, where guest may log in. So there are let in: who is no browser and sends none; pages of this machine; pages
-    of the host that they connect to (`is_own_page`); what is `allowed`, where `*` stands for all.
+    machine, where guest may log in. Allowed are clients that send none, which are no browsers; pages of this machine;
+    pages of the host that they connect to (`is_own_page`); and origins in `allowed`, where `*` stands for all.
     """
     try:
         origin = request.headers.get("Origin")
@@ -73,7 +73,7 @@ def check_origin(request: Request, allowed: Sequence[str], *, is_loopback: bool)
 
 
 def select_subprotocol(protocol: ServerProtocol, asked: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The best that both sides know; none where none was asked for. Raises NegotiationError."""
+    """The best subprotocol that both sides know; none if none was requested. Raises NegotiationError."""
     offered = protocol.available_subprotocols or ()
     for name in offered:
         if name in asked:

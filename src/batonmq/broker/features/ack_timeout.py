@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.broker.lanes.state import QueueState
     from batonmq.broker.model.timetable import Timer
 
-# The timer fires no more often than that, so a message is taken back so much too late at most.
+# The timer fires no more often than this, so a message is taken back at most this much too late.
 GRAIN_SECONDS = 0.01
 
 # Deadline in monotonic seconds, number, message, its delivery count when it was handed out.
@@ -34,7 +34,7 @@ class AckTimeouts:
         self._heap: list[Entry] = []
         self._number = 0
         self._compact_at = 1024
-        # The deliveries that got another time, by row: the number of the entry that counts, and the delivery count.
+        # Deliveries with a new deadline, by row: the number of the valid entry, and the delivery count.
         self._renewed: dict[int, tuple[int, int]] = {}
         self._timer: Timer | None = None
         self._armed_for = 0.0
@@ -82,7 +82,7 @@ class AckTimeouts:
             done += 1
             if self._counts(entry):
                 late.append(entry[2])
-        # Only now: while it is noted, the entry with the earlier deadline does not count, even if that has passed.
+        # Only now: while it is noted, the entry with the earlier deadline is ignored, even after it has passed.
         for queued in late:
             self._renewed.pop(queued.row, None)
         # In the order of the queue, as for any release.
@@ -97,7 +97,7 @@ class AckTimeouts:
         return done
 
     def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
-        """Put the message into another object. Its consumer keeps the old one, which means nothing any more."""
+        """Put the message into another object. Its consumer keeps the old one, which has no effect any more."""
         heir = take_back(queued, self.queue)
         if queued.holder is not None:
             queued.holder.revoked(queued)

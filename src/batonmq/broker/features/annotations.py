@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.message import Message
 
-# Octets of a message's properties beyond which no consumer may add to them: one that notes something each time it gives
-# a message back must not make it grow for ever, and what an AMQP 0-9-1 consumer is sent must fit into one frame.
+# The size of properties, in octets, beyond which consumers may not add to them. A message must not grow for ever with
+# each return, and its properties must fit into one frame of AMQP 0-9-1.
 PROPERTIES_MAX = 64 << 10
 
 
 def annotated(message: Message, headers: Mapping[str, FieldValue]) -> Message:
     """The message with these headers added, or put in place of others; the record of its deaths cannot be changed.
 
-    Raises PreconditionFailed when the headers become too large.
+    Raises PreconditionFailed if the headers become too large.
     """
     own = {name: value for name, value in headers.items() if not is_death_header(name)}
     before = message.properties

@@ -21,9 +21,9 @@ HOURS = 24
 HOUR = timedelta(hours=1)
 # Days of a month at most.
 LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-# Whatever comes at all does within this many months: 29 February is the same day of the week after 40 years at most.
+# Any time that exists comes within this many months: 29 February is on the same weekday after 40 years at most.
 MONTHS_MAX = 41 * 12
-# Longer ones say nothing that a shorter one could not.
+# A longer expression could be written shorter.
 TEXT_MAX = 255
 
 
@@ -68,7 +68,7 @@ class Cron:
             return 0
         ahead = found - wall
         if self._every_hour and ahead <= HOUR:
-            # Whatever is done to the clock within it.
+            # Whatever changes of the clock happen within it.
             soon = seconds + int(ahead.total_seconds())
             if self._is_time(datetime.fromtimestamp(soon)):
                 return soon * 1000

@@ -42,21 +42,21 @@ DEATH_MARKS = ("x-first-death-", "x-last-death-")
 # Headers that would delay the message again.
 WAITED = TIMES - {DELIVER_AT}
 COUNT_MAX = 2**63 - 1
-# How long a dead letter that nobody takes waits before it is tried again: as long as it is dead, within these bounds
+# How long a dead letter without a place waits before the next attempt: as long as it has been dead, within these bounds
 # (milliseconds).
 WAIT_MIN, WAIT_MAX = 1_000, 30_000
-# A dead letter may push another out of the queue that it comes to, and that one the next. After so many, one waits in
-# its queue until a later turn: each takes some of the stack, and what is compiled does not see the end of that.
+# A dead letter may push another out of its target queue, and that one the next. After this many, one waits in its queue
+# until a later turn: each takes some of the stack, whose end compiled code does not notice.
 CHAIN_MAX = 8
 
 
 def is_death_header(name: str) -> bool:
-    """Does a header of this name tell of a message's deaths, or of how often it came back?"""
+    """Does a header of this name record a message's deaths, or its returns?"""
     return name in DEATH_HEADERS or name.startswith(DEATH_MARKS)
 
 
 def with_reason(message: Message, reason: str, condition: str = "") -> Message:
-    """The message with the reason that its consumer gave, in place of what an earlier one had said."""
+    """The message with its consumer's reason, in place of an earlier one."""
     headers = {**(message.properties.headers or {}), REASON: reason, CONDITION: condition}
     given = {name: value for name, value in headers.items() if value or name not in (REASON, CONDITION)}
     return message.with_properties(message.properties.replace(headers=given))
@@ -82,7 +82,8 @@ def dead_letter_message(
 ) -> bool:
     """Dead-letter a message that was never in the queue (x-overflow reject-publish-dlx), or is not in the store.
 
-    The copy of one that is, ``origin``, is owed: it may not be lost where a batch fails, since nobody would be told.
+    If it is, as ``origin``, its copy is a dependent insert: it must not be lost when a batch fails, since nobody would
+    be told.
     """
     name = queue.settings.dead_letter_exchange
     if name is None or not has_dead_letters(queue, router):
@@ -95,7 +96,8 @@ def dead_letter_message(
     deaths = _record(queue, message, keys, reason, before)
     headers["x-death"] = list(deaths)
     for part in ("queue", "reason", "exchange"):
-        # The first death is told once; the order of x-death does not tell it, as what dies again moves to the front.
+        # The first death is recorded once. The order of x-death does not show it, as a repeated death moves to the
+        # front.
         if not before:
             headers[f"x-first-death-{part}"] = deaths[0][part]
         headers[f"x-last-death-{part}"] = deaths[0][part]
@@ -135,7 +137,7 @@ def bring_again(queue: QueueState, router: Router, queued: QueuedMessage) -> int
     now = queue.scheduler.now()
     died = deaths[0].get("time")
     age = now - int(died) * 1000 if isinstance(died, int) else 0
-    # After twice the time, so that a million of them cost little.
+    # After twice the time, so that a million of them are cheap.
     return now + min(max(age, WAIT_MIN), WAIT_MAX)
 
 
@@ -158,8 +160,7 @@ def _bring(
     if settings.dead_letter_routing_key is not None:
         keys = [settings.dead_letter_routing_key]
     targets = router.route(exchange, keys, headers, message.properties) if exchange is not None else []
-    # What was rejected went through a client's hands, so a cycle with it makes progress; the others would go round
-    # for ever by themselves.
+    # A rejection was a client's act, so a cycle with one makes progress; other cycles would run for ever by themselves.
     wanted = [target for target in targets if deaths[0]["reason"] == "rejected" or not _is_cycle(target.name, deaths)]
     if settings.dead_letters_at_least_once and not (
         targets and all(target.has_room_for(message.weight) for target in wanted)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 # How many keys a queue remembers by default.
 SIZE = 100_000
-# At most this many keys leave with each publish: twice as many as come in, so that the table can shrink.
+# At most this many keys are forgotten with each publish: more than are added, so that the table can shrink.
 PRUNE_ON_PUBLISH = 2
 LOOK_SECONDS = 60.0
-# The list of keys in their order is cut at its front when this many of its entries, and half of them, are gone.
+# The ordered list of keys is cut at the front when at least this many of its entries, and half of them, are gone.
 GONE_MAX = 1_024
 
 # Number, when it came (ms of the epoch), key.
@@ -162,7 +162,7 @@ class Deduplication:
         order = self._order
         found: list[KnownKey] = []
         place = bisect_right(order, after, lo=self._first, key=number_of)
-        # Keys that were forgotten out of turn leave gaps: what is looked at is limited.
+        # Keys that were forgotten out of order leave gaps, so the search is limited.
         last = min(place + most + GONE_MAX, len(order))
         while place < last and len(found) < most:
             entry = order[place]
@@ -193,7 +193,7 @@ class Deduplication:
     # ------------------------------------------------------------------ pruning
 
     def _is_known_by(self, entry: Entry) -> bool:
-        """Is its key known, and by no later entry? Compiled, a tuple is no object of which this could be asked."""
+        """Is the entry's key known, with no later entry? Compiled code cannot compare tuples by identity."""
         known = self._keys.get(entry[2])
         return known is not None and known[0] == entry[0]
 
@@ -220,7 +220,7 @@ class Deduplication:
         return count
 
     def _oldest(self) -> Entry | None:
-        """The key that came first; what stands before it in the list is given up."""
+        """The oldest key; entries before it in the list are given up."""
         order = self._order
         place = self._first
         while place < len(order) and not self._is_known_by(order[place]):
@@ -232,7 +232,7 @@ class Deduplication:
         return order[place] if place < len(order) else None
 
     def work(self, most: int) -> int:
-        """Forget some of the keys whose time is over; returns how many. The broker asks again while there are more."""
+        """Forget some of the expired keys; returns how many. The broker asks again while there are more."""
         if self.queue.deleted:
             return 0
         count = self._prune(most)

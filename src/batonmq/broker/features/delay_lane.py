@@ -53,12 +53,12 @@ class Waiting(NamedTuple):
 
 
 def no_such_message(queue: QueueState, number: int) -> NotFound:
-    """Nothing waits under that number (any more)."""
+    """No message waits under that number (any more)."""
     return NotFound(f"no delayed message '{number}' in queue '{queue.name}' in vhost '{queue.vhost_name}'")
 
 
 class DelayLane(metaclass=ABCMeta):
-    """The delayed messages of a queue, wherever they are kept; when they are due is the subclass's to look at."""
+    """The delayed messages of a queue, wherever they are kept; the subclass watches when they are due."""
 
     __slots__ = (
         "_first_row",
@@ -144,7 +144,7 @@ class DelayLane(metaclass=ABCMeta):
         return not len(self._heap) or self._heap.bytes < self._most_bytes()
 
     def _refill(self) -> None:
-        # Those that cannot be read may come again, as when they are due is not known.
+        # Unreadable rows may come again, since their due time is unknown.
         most = READ_MESSAGES + len(self._unreadable)
         run = self.queue.store.read_delayed(self.lane_id, self._horizon, most, min(READ_BYTES, self._most_bytes()))
         is_news = self._leave_aside(run)
@@ -164,9 +164,9 @@ class DelayLane(metaclass=ABCMeta):
             self.count, self.size = len(sizes), sum(sizes)
 
     def _leave_aside(self, run: StoredRun) -> bool:
-        """Skip rows that cannot be read as messages; returns whether there are such that were not known.
+        """Skip rows that cannot be read as messages; returns whether any were not known before.
 
-        They stay in the file, for whoever repairs that.
+        They stay in the file, for a repair.
         """
         news = run.unreadable.keys() - self._unreadable
         for row in sorted(news):
@@ -254,7 +254,7 @@ class DelayLane(metaclass=ABCMeta):
         self.size -= queued.message.weight
 
     def _forget_all(self) -> None:
-        """None of the messages waits any more."""
+        """No message waits any more."""
         self._heap.clear()
         self._unreadable.clear()
         self.count = self.size = self._on_disk = 0

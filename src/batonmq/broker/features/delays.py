@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batonmq.message import Message
     from batonmq.store.records import LaneRecord
 
-# The longest time between two looks at the wall clock, in seconds.
+# The longest time between two checks of the wall clock, in seconds.
 LOOK_SECONDS = 60.0
 
 
@@ -165,9 +165,9 @@ class Delays(DelayLane):
         return True
 
     def deliver(self, number: int) -> bool:
-        """Do with the message of that number what is done when it is due; False as ``cancel``.
+        """Treat the message of that number as due now; False as for ``cancel``.
 
-        Of a repeated message a copy is delivered; its schedule stays as it is. Raises NotFound, StoreError, and
+        For a repeated message a copy is delivered, and its schedule is unchanged. Raises NotFound, StoreError, and
         ResourceError when the full queue does not take the copy.
         """
         entry = self._find(number)

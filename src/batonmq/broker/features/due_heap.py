@@ -32,10 +32,10 @@ class DueHeap:
         self._heap: list[tuple[int, int]] = []
         self._waiting: dict[int, Entry] = {}
         self.bytes = 0
-        """What its messages occupy."""
+        """The bytes of its messages."""
 
     def __len__(self) -> int:
-        """The number of messages, with those that have left before their time and are not skipped yet."""
+        """The number of entries, including those of messages that have left early."""
         return len(self._heap)
 
     @property
@@ -54,7 +54,7 @@ class DueHeap:
         self._account(queued.message.weight + OVERHEAD)
 
     def pop(self) -> Entry | None:
-        """Take out the message that is due first; None: it has left before."""
+        """Take out the message that is due first; None: it has left already."""
         return self.take_out(heapq.heappop(self._heap)[1])
 
     def find(self, row: int) -> Entry | None:

@@ -1,4 +1,4 @@
-"""Time to live: a message whose time is over leaves the queue, wherever it stands.
+"""Time to live: an expired message leaves the queue, wherever it stands.
 
 Messages in memory are in a heap by expiry time; paged ones are found by an index of the store. A queue has at most one
 timer.
@@ -40,11 +40,11 @@ class Expiry:
     )
 
     def __init__(self, queue: QueueState) -> None:
-        # None: it is deleted, and need not wait for the collector of cycles.
+        # None: it is deleted. The reference would be a cycle.
         self._queue: QueueState | None = queue
         self._scheduler = queue.scheduler
-        # Time and row, each row once; and by row the object that is the message now, as a message that was left to the
-        # store and read again, or came back from a consumer, is watched anew.
+        # Time and row, each row once; and by row the message's current object, which changes when the message is read
+        # again from the store, or comes back from a consumer.
         self._heap: list[tuple[int, int]] = []
         self._watched: dict[int, QueuedMessage] = {}
         # Entries of messages that left before their time stay in the heap; beyond this length it is cleaned.
@@ -90,11 +90,11 @@ class Expiry:
         self._arm(expires_at)
 
     def is_over(self, queued: QueuedMessage) -> bool:
-        """Is the message's time to live over?"""
+        """Has the message expired?"""
         return queued.expires_at <= self._now()
 
     def expire(self) -> None:
-        """Drop all messages in memory whose time to live is over."""
+        """Drop all expired messages in memory."""
         queue = self._queue
         if queue is None:
             return
@@ -144,7 +144,8 @@ class Expiry:
             queue.discard(queued, "expired")
         following = lane.store.next_expiry(lane.horizon, lane.last_row)
         if following:
-            # What is over while a consumer holds it, or cannot be read, is found each time: once a second will do.
+            # Expired messages that a consumer holds, or that cannot be read, are found each time: once a second will
+            # do.
             self.watch_paged(following if dropped else max(following, self._now() + 1_000))
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Keeping publishers and consumers in step where both are at work.
+"""Keeps publishers and consumers in step while both are active.
 
 A backlog that only grows because the publisher's socket is read more often than the consumers' acknowledgements costs
 everybody: memory, then the disk. So a publisher whose queue has consumers that keep taking is read a little later,
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 # Fewer messages than this are no backlog.
 BEHIND: Final = 2_048
-# Consumers are at work if they have taken this many messages since the last look, at least this many seconds ago.
+# Consumers are active if they have taken this many messages since the last check, at least this many seconds ago.
 TAKEN: Final = 256
 LOOK_SECONDS: Final = 0.02
-# Consumers that are not at work are looked at again after this many seconds.
+# Inactive consumers are checked again after this many seconds.
 PATIENCE = 1.0
 
 

@@ -1,6 +1,6 @@
 """Message groups: the messages of a group are held by one consumer at a time, in order.
 
-A consumer owns a group while it holds unsettled messages of it. Nobody tells groups of settlements, which keeps these
+A consumer owns a group while it holds unsettled messages of it. Groups are not told of settlements, which keeps these
 quick: whether delivered messages are still held is looked up when another consumer wants the group.
 """
 
@@ -60,7 +60,7 @@ def is_grouped(message: Message, header: str | None) -> bool:
 
 
 class _Group:
-    """The messages of a group that are held, and their holder; None stands for all who fetch messages one by one."""
+    """The messages of a group that are held, and their holder; None stands for all that fetch messages one by one."""
 
     __slots__ = ("held", "owner")
 
@@ -106,7 +106,7 @@ class Groups:
         return last is None or last is consumer or not last.waiting or last.selector is not None
 
     def taken(self, name: str, queued: QueuedMessage, holder: Consumer | None) -> None:
-        """Note that a message of the group was delivered to its holder."""
+        """Note the delivery of a message of the group to its holder."""
         group = self._groups.get(name)
         if group is None or group.owner is not holder:
             group = self._groups[name] = _Group(holder)
@@ -121,20 +121,20 @@ class Groups:
             self._clean_at = 2 * len(self._groups) + 1_024
 
     def held(self, most: int) -> list[tuple[str, Consumer | None]]:
-        """Groups of which messages are held, and who holds them; None: a client that fetches messages one by one.
+        """Groups with held messages, and their holders; None: a client that fetches messages one by one.
 
-        Not more groups than ``most`` are looked at.
+        At most ``most`` groups are checked.
         """
         return [(name, group.owner) for name, group in islice(self._groups.items(), most) if group.is_held()]
 
     def rebalance(self) -> None:
-        """Free the groups of which nothing is held, as a consumer subscribed or left."""
+        """Free the groups without held messages, as a consumer subscribed or left."""
         self._last.clear()
 
     def held_by_others(self, consumers: Container[Consumer]) -> bool:
-        """Does a client hold the group that is not a consumer any more, or fetches messages one by one?
+        """Is the group's holder no consumer, because it has left or fetches messages one by one?
 
-        When it settles them no consumer asks for more, so that the queue has to look for itself.
+        When it settles, no consumer asks for more, so the queue has to check on its own.
         """
         for name in list(self._groups):
             owner, is_owned = self.owner(name)

@@ -25,7 +25,7 @@ class IdleTimer:
         self._look_again(queue.settings.expires)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # When a limit is lowered, at most this many messages are dropped in one go: about 2 ms.
 DROP_SLICE = 500
-# After this many seconds the store is asked again for messages to drop, if it could not read them.
+# After this many seconds the store is asked again for messages to drop, if it could not read before.
 RETRY_SECONDS = 1.0
 
 
@@ -45,9 +45,9 @@ def has_room_for(queue: QueueState, count: int, size: int) -> bool:
 
 
 def first_full(routed: Iterable[tuple[Iterable[Target], Message]], now: int) -> Target | None:
-    """Of messages that go in together or not at all: the first target that would refuse one of them; None: none would.
+    """For messages that are enqueued together or not at all: the first target that would refuse one; None: none would.
 
-    ``now`` is in milliseconds of the epoch. Raises PreconditionFailed for headers that mean nothing.
+    ``now`` is in milliseconds of the epoch. Raises PreconditionFailed for invalid headers.
     """
     filled: dict[Target, tuple[int, int]] = {}
     for targets, message in routed:
@@ -67,7 +67,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
     if queue.settings.overflow == DROP_HEAD:
         return False
     if queue.ready_consumers.count and queue.scheduler.is_serving:
-        # A fault in that is the queue's, not the publisher's.
+        # An error in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     return not has_room_for(queue, 1, message.weight)
 
@@ -77,11 +77,11 @@ def make_room(queue: QueueState) -> None:
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
     if not queue.scheduler.is_serving:
-        # What waits may be what others hold, who have yet to say so.
+        # Consumers may still hold messages that they have settled, but not yet reported.
         drop_what_is_too_much(queue)
         return
     if queue.ready_consumers.count:
-        # A fault in that is the queue's, not the publisher's.
+        # An error in that is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     while _is_over(queue) and _drop_head(queue):
         pass
@@ -102,7 +102,7 @@ def _drop_head(queue: QueueState) -> bool:
 def drop_what_is_too_much(queue: QueueState, *, has_read: bool = False) -> None:
     """Drop the head after the limit was lowered, or after a restart that brought held messages back.
 
-    Some messages at a time; it goes on by itself. ``has_read``: the store was just read on.
+    It drops some messages at a time, and continues by itself. ``has_read``: the store was just read on.
     """
     if queue.deleted or queue.settings.overflow != DROP_HEAD:
         return

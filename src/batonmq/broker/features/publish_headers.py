@@ -45,7 +45,7 @@ TIMES = frozenset({DELAY, DELIVER_AT, SCHEDULED_DELAY, PERIOD, REPEAT, CRON})
 
 
 def asks(properties: Properties) -> bool:
-    """May the headers ask for something? False is certain."""
+    """May the headers hold a request? False is certain."""
     return properties.mentions_either(MARK, SCHEDULE_MARK)
 
 
@@ -59,8 +59,8 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
     """When a message is to be delivered, in milliseconds of the epoch; 0: at once.
 
     ``now`` is in milliseconds of the epoch. ``x-deliver-at`` counts where both are given; a moment that has passed
-    means at once. Raises PreconditionFailed for a wrong type, a negative number, what is more than 100 years off, and
-    a schedule that is none.
+    means at once. Raises PreconditionFailed for a wrong type, a negative number, a time more than 100 years off, and an
+    invalid schedule.
     """
     delay = _delay(headers)
     due = now + delay if delay is not None else 0
@@ -81,7 +81,7 @@ def due_of(headers: Mapping[str, FieldValue], now: int) -> int:
     if not schedule.repeat:
         return due if due > now else 0
     if delay is None and at is None:
-        # As in ActiveMQ, the first delivery is a period off.
+        # As in ActiveMQ, the first delivery comes after one period.
         return now + schedule.period
     # A message that is delivered at once is kept for its repeats.
     return max(due, now)
@@ -97,7 +97,7 @@ def schedule_in(message: Message) -> Schedule | None:
     try:
         return schedule_of(message.properties.headers or {})
     except PreconditionFailed:
-        # An earlier version has stored the message, which did not read these headers.
+        # The message was stored by an earlier version, which did not read these headers.
         return None
 
 

@@ -1,4 +1,4 @@
-"""Messages that single consumers are not to get again, while they subscribe (AMQP 1.0 §3.4.5 "undeliverable-here")."""
+"""Messages that some consumers must not get again, while they subscribe (AMQP 1.0 §3.4.5 "undeliverable-here")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.consumer import Consumer
     from batonmq.queued import QueuedMessage
 
-# This many refusals are noted before those that mean nothing any more are removed.
+# This many refusals are noted before obsolete ones are removed.
 NOTED_MAX = 1_024
 
 
@@ -23,7 +23,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._refused: dict[int, set[Consumer]] = {}
-        # The rows of these that another consumer holds.
+        # Of these, the rows that another consumer holds.
         self._held: dict[int, QueuedMessage] = {}
         self._most = NOTED_MAX
 
@@ -58,7 +58,7 @@ class Refusals:
         self._held = {row: queued for row, queued in self._held.items() if row in self._refused}
 
     def _clean(self, is_there: Callable[[int], bool]) -> None:
-        """Forget messages that were settled or have left the queue in another way."""
+        """Forget messages that have left the queue."""
         held = self._held = {row: queued for row, queued in self._held.items() if queued.state != GONE}
         self._refused = {row: refused for row, refused in self._refused.items() if row in held or is_there(row)}
         self._most = 2 * len(self._refused) + NOTED_MAX

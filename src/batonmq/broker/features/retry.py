@@ -1,8 +1,8 @@
 """Retries: a returned message goes to its old place, at once or after a delay, or past the limit to the dead letters.
 
-Every return counts, whoever makes it: basic.nack and basic.reject with requeue, basic.recover, a consumer that is lost,
-an ack timeout that has passed; all but AMQP 1.0's `released`, and `modified` that does not say that it has failed. The
-delay grows with the count, which is in the store and survives a restart:
+Every return counts, whatever its cause: basic.nack and basic.reject with requeue, basic.recover, a consumer that is
+lost, an ack timeout that has passed; all but AMQP 1.0's `released`, and `modified` that does not say that it has
+failed. The delay grows with the count, which is in the store and survives a restart:
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
 
 
-# The reason of a dead letter that has come back too often.
+# The reason for dead-lettering a message that has come back too often.
 DELIVERY_LIMIT = "delivery_limit"
 
 
 def retry_delay(settings: Settings, count: int, *, failed: bool = True, counted: bool = True) -> int:
-    """The delay of a message after that many returns, in milliseconds."""
+    """The delay after that many returns, in milliseconds."""
     if settings.retry_delay is None and settings.delayed_retry_type in (ALL, FAILED if failed else RETURNED):
         least, most = settings.delayed_retry_min, settings.delayed_retry_max
         return min(least * (count if failed else 1), least if most is None else most)
@@ -46,15 +46,15 @@ def retry_delay(settings: Settings, count: int, *, failed: bool = True, counted:
 def is_past_limit(queue: QueueState, queued: QueuedMessage) -> bool:
     """Has the message come back too often?
 
-    Asked of all messages that consumers give back, and of all that are read from the store: the end of a process counts
-    there as a return.
+    Checked for every message that a consumer gives back, and every message read from the store, where the end of a
+    process counts as a return.
     """
     limit = queue.settings.delivery_limit
     return limit is not None and queued.return_count > limit
 
 
 def is_given_up(queue: QueueState, queued: QueuedMessage) -> bool:
-    """Has a message that is in no lane come back too often? Then it leaves the queue."""
+    """Check a message that is in no lane: if it has come back too often, it leaves the queue."""
     if not is_past_limit(queue, queued):
         return False
     queue.discard(queued, DELIVERY_LIMIT)

@@ -1,6 +1,6 @@
 """Taking back a delivery: its consumer can still settle it, without effect.
 
-A consumer need not ask whether its delivery is late: the message has another object from then on.
+A consumer need not check whether its delivery is late: the message has another object from then on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
-    """Put the message into another object. Its consumer keeps the old one, which means nothing any more."""
+    """Put the message into another object. Its consumer keeps the old one, which has no effect any more."""
     heir = QueuedMessage(queued.message, queue, queued.row).as_it_was(queued)
     heir.hold(None)
     if heir.stored and queue.store.is_pending(queued):

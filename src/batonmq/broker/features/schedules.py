@@ -1,7 +1,7 @@
 """Messages that are delivered again and again: ActiveMQ's headers ``AMQ_SCHEDULED_PERIOD``, ``_REPEAT`` and ``_CRON``.
 
-A series is a first delivery and its repeats, a period apart. It begins once, after the message's delay, or with a cron
-expression so long after each time that matches:
+A series is a first delivery and its repeats, one period apart. It begins once, after the message's delay, or, with a
+cron expression, that long after each matching time:
 
     x-delay 60000, PERIOD 10000, REPEAT 2 ....... after 60, 70 and 80 s
     CRON "0 * * * *" ............................ at each full hour
@@ -27,10 +27,10 @@ SCHEDULED_DELAY = "AMQ_SCHEDULED_DELAY"
 PERIOD = "AMQ_SCHEDULED_PERIOD"
 REPEAT = "AMQ_SCHEDULED_REPEAT"
 CRON = "AMQ_SCHEDULED_CRON"
-# All of these headers begin so.
+# The prefix of all these headers.
 SCHEDULE_MARK = b"AMQ_SCHEDULED_"
 FOR_EVER = -1
-# The type of the header in JMS: 32 bits.
+# The header's type in JMS: 32 bits.
 REPEAT_MAX = (1 << 31) - 1
 
 

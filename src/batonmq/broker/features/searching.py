@@ -1,4 +1,4 @@
-"""Searching a lane for messages, in the window and in the store, some at a time.
+"""Searches a lane for messages, in the window and in the store, some at a time.
 
 A long search does not block the loop: it stops early, reports that, and continues later.
 """
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
-# Messages that a queue looks at in one go: a selector takes some 5 us.
+# How many messages a queue checks in one go: a selector takes about 5 us.
 LOOKS = 1_000
-# And for how long, since one over a long header may take tenths of a second.
+# For how long, in seconds, since a selector over a long header may take tenths of a second.
 LOOK_MAX = 0.01
-# What one go reads from the store, at most.
+# The most messages that one go reads from the store.
 SLICE_MESSAGES = 500
 SLICE_BYTES = 1 << 20
 
@@ -37,7 +37,7 @@ row_of = attrgetter("row")
 
 
 class Search:
-    """What one go of a queue's choosy hand-over looks at, for all its consumers together."""
+    """The limits of one go of a queue's selective dispatch, for all its consumers together."""
 
     __slots__ = (
         "_looks",
@@ -57,32 +57,32 @@ class Search:
         self.queue = queue
         self._looks = 0
         self._until = 0.0
-        # Is there more to be looked at than this go took? Did the store fail to read?
+        # Is there more to check than this go did? Could the store not be read?
         self.is_unfinished = False
         self.is_broken = False
-        # Did the search that ended last end early, and at which row?
+        # Did the last search end early, and at which row?
         self.is_cut = False
         self.cut_at = 0
-        # What this go has read from the store, for all consumers that have come that far.
+        # The messages read from the store in this go, for all consumers that have come that far.
         self._slice: list[StoredMessage] = []
         self._slice_lane: Lane | None = None
         self._slice_after = 0
         self._slice_is_last = False
 
     def begin(self) -> None:
-        """Another go."""
+        """Begin another go."""
         self._looks = LOOKS
         self._until = self.queue.scheduler.clock.monotonic() + LOOK_MAX
         self.is_unfinished = self.is_broken = False
         self._slice_lane = None
 
     def end(self) -> None:
-        """Keep nothing of it in memory."""
+        """Free the messages it has read."""
         self._slice_lane = None
         self._slice = []
 
     def came_back(self) -> None:
-        """A message stands at its old place again: what was read is not what there is any more."""
+        """A message is back at its old place: what was read is out of date."""
         self._slice_lane = None
 
     def is_wanted(self, message: Message, consumer: Consumer | None) -> bool:
@@ -97,8 +97,8 @@ class Search:
     def entries(self, lane: Lane, after: int, last: int) -> Iterator[QueuedMessage | StoredMessage]:
         """What is ready after a row and not after another, in order: in the window, then in the store.
 
-        Ends early, and says so, when this go has looked at enough or the store cannot be read now. The lane may only be
-        changed when no more is asked for.
+        It ends early, and reports that, when this go has done enough or the store cannot be read now. The lane may only
+        be changed after the iteration.
         """
         last = min(last, lane.next_row - 1)
         ready = lane.ready
@@ -136,7 +136,7 @@ class Search:
         self.is_cut = False
 
     def _cut(self, row: int) -> None:
-        """A search ends early; everything up to this row was looked at."""
+        """Note that a search ends early; everything up to this row was checked."""
         self.is_cut = self.is_unfinished = True
         self.cut_at = row
 

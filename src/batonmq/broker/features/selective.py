@@ -1,4 +1,4 @@
-"""Selective dispatch: each message is looked at to find a consumer that may have it.
+"""Selective dispatch: for each message a consumer is sought that may have it.
 
 A queue dispatches like this while one of its consumers has a selector, or once it has met a message of a group. Each
 consumer looks along the queue from its own cursor and takes messages that it may have out of the middle. Messages that
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # If more messages came back, a consumer looks at the whole queue again instead of at each of these.
 AGAIN_MAX = 1_000
-# How often a queue looks whether a group was settled by a client that is none of its consumers, in seconds.
+# How often a queue checks whether a client that is not one of its consumers has settled a group, in seconds.
 LOOK_SECONDS = 0.05
 
 
@@ -60,9 +60,9 @@ class Selection:
         self._refusals = Refusals()
         self._search = Search(queue)
         self._seats: dict[Lane, dict[Consumer | None, Seat]] = {}
-        # Is a timer set that looks whether a group has become free?
+        # Is a timer set that checks whether a group has become free?
         self._is_looking = False
-        # Did a fetch end before it had seen the whole queue?
+        # Did a fetch end before it had checked the whole queue?
         self.is_fetching = False
 
     # ------------------------------------------------------------------ hand-over
@@ -72,7 +72,7 @@ class Selection:
         self.is_grouped = True
 
     def refuse(self, row: int, consumer: Consumer) -> None:
-        """Do not give the consumer the message of that row again as long as it subscribes."""
+        """Do not give the consumer the message of that row again while it subscribes."""
         self._refusals.note(row, consumer, self._may_be_waiting)
 
     def _may_be_waiting(self, row: int) -> bool:
@@ -85,12 +85,12 @@ class Selection:
         return self.is_grouped or bool(self._refusals)
 
     def held_groups(self, most: int) -> list[tuple[str, Consumer | None]]:
-        """Groups of which messages are held, and who holds them; None: a client that fetches one by one."""
+        """Groups with held messages, and their holders; None: a client that fetches one by one."""
         return self._groups.held(most)
 
     @property
     def has_seen_all(self) -> bool:
-        """Did the last dispatch look at all ready messages?"""
+        """Did the last dispatch check all ready messages?"""
         return not (self._search.is_unfinished or self._search.is_broken)
 
     def begin(self) -> None:
@@ -106,7 +106,7 @@ class Selection:
         return None
 
     def end(self) -> None:
-        """End the dispatch; what it had no time for is done later."""
+        """End the dispatch; the rest is done later."""
         self._end()
         if self.queue.ready_consumers.count:
             self._go_on()
@@ -139,7 +139,7 @@ class Selection:
         return takers
 
     def fetch(self) -> QueuedMessage | None:
-        """Take one message for a client that fetches it; None: there is none that it may have."""
+        """Take one message for a client that fetches; None: there is none for it."""
         if not self.is_fetching:
             # A fetch begins at the head: clients that fetch have no place in the queue.
             for seats in self._seats.values():

@@ -1,4 +1,7 @@
-"""The consumers of a queue and the order in which they are served. Thousands cost no more per operation than one."""
+"""The consumers of a queue and the order in which they are served.
+
+An operation costs no more with thousands than with one.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Consumers:
-    """The consumers of a queue, oldest first, and what they ask for beyond the next message."""
+    """The consumers of a queue, oldest first, and counts of their special demands."""
 
     __slots__ = ("_all", "choosy", "exclusive", "special")
 
     def __init__(self) -> None:
-        # Each consumer with the counters below that it counts in.
+        # Each consumer with the counters below that include it.
         self._all: dict[Consumer, tuple[bool, bool, bool]] = {}
         # How many have a selector, how many have a priority or a timeout, and how many want the queue for themselves.
         self.choosy = 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batonmq.store.interface import Store
     from batonmq.store.records import LaneRecord
 
-# Choosy consumers take messages out of the middle. When this many of these are noted, the settled ones are forgotten.
+# Selective consumers take messages out of the middle. When this many are noted, the settled ones are forgotten.
 HELD_MAX: Final = 1_024
 
 
@@ -35,7 +35,7 @@ class Lane(PagedWindow):
     def __init__(self, queue: LaneOwner, store: Store, lane_id: int, priority: int) -> None:
         super().__init__(queue, store, lane_id, priority)
         self._held_max = HELD_MAX
-        # The store may still sweep away rows up to this one: no new message may stand there.
+        # The store may still delete rows up to this one: no new message may be put there.
         self.cleared_to = 0
 
     def survivors(self) -> tuple[int, int] | None:
@@ -54,7 +54,7 @@ class Lane(PagedWindow):
         return count + self.paged, size + self.paged_bytes
 
     def restore(self, record: LaneRecord) -> None:
-        """Take over the messages that the store found; all of them are paged at first."""
+        """Take over the messages found by the store; all are paged at first."""
         self.paged = record.waiting
         self.paged_bytes = record.waiting_bytes
         self.next_row = self._begins_at = max(record.last_row, self.first_row) + 1
@@ -79,9 +79,9 @@ class Lane(PagedWindow):
         return queued
 
     def enqueue_all(self, messages: list[Message], *, survive: bool) -> bool:
-        """A run of new ones, for half of what it costs one by one. ``survive``: the persistent ones are for the disk.
+        """Put a run of new messages at the tail, at half the cost of doing so one by one.
 
-        Tells whether any is.
+        ``survive``: store the persistent ones. Returns whether there are any.
         """
         if self.paged:
             is_any_stored = False
@@ -112,7 +112,7 @@ class Lane(PagedWindow):
         return bool(stored)
 
     def next_place(self) -> int:
-        """The row at the tail, for a message that is in the store already; ``append`` it there."""
+        """The next row at the tail, for a message that is in the store already and is then ``append``ed."""
         row = self.next_row
         self.next_row = row + 1
         return row
@@ -140,7 +140,7 @@ class Lane(PagedWindow):
         self.put_in(queued)
 
     def rejoin(self, queued: QueuedMessage) -> None:
-        """Put a message back in its old place after some time; that place may be among the paged messages by now."""
+        """Put a message back in its old place after some time; that place may be in the paged part by now."""
         self.held.pop(queued.row, None)
         if self.paged and queued.row > self.horizon:
             self._page_in_between(queued)
@@ -170,7 +170,7 @@ class Lane(PagedWindow):
         return queued
 
     def forget_settled(self) -> None:
-        """Forget, now and then, the settled ones of the messages that were taken out of the middle."""
+        """From time to time, forget settled messages that were taken out of the middle."""
         if len(self.held) >= self._held_max:
             self.held = {row: queued for row, queued in self.held.items() if queued.state == HELD}
             self._held_max = 2 * len(self.held) + HELD_MAX
@@ -224,12 +224,12 @@ class Lane(PagedWindow):
         return bool(ready)
 
     def end(self, memory: Memory) -> None:
-        """The queue is deleted: nothing is in it, the budget has its share back, and it knows no queue.
+        """The queue is deleted: empty the lane, give its share back to the budget, and drop its queue.
 
-        What the store has of it is not deleted here: the lane is dropped as a whole.
+        Its rows in the store are not deleted here: the store drops the lane as a whole.
 
-        Whoever still holds a message knows the queue, and that its lane: the other way round it would be a cycle, which
-        stays for long where the collector looks at old objects seldom.
+        A held message refers to its queue, and that to the lane. A reference back would be a cycle, and the collector
+        seldom looks at old objects.
         """
         for queued in self.ready:
             queued.leave()

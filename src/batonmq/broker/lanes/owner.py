@@ -19,12 +19,12 @@ class LaneOwner(Source):
 
     @abstractmethod
     def paged_out(self, queued: QueuedMessage) -> None:
-        """A message was paged out: watch its time to live, and remember transient ones for the next start."""
+        """A message was paged out: watch its time to live, and remember that there are transient ones."""
 
     @abstractmethod
     def paged_in(self, queued: QueuedMessage) -> None:
-        """A message that expires or has headers is in memory again: watch its time to live, and look at its group."""
+        """A message with a time to live or headers was read back: watch its time to live, and check its group."""
 
     @abstractmethod
     def revive(self, stored: StoredMessage) -> QueuedMessage:
-        """Make the message again that was read from the store."""
+        """Create the message from a row of the store."""

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("batonmq.broker")
 
 LEFT_OUT = "%r: row %d of the store cannot be read and is left out: %s"
-"""In the log: the queue, which row, and what is wrong with it."""
+"""The log's text: the queue, the row, and the error."""
 LOST = "%r: %d messages were counted that the store does not have: its file is damaged, and they are lost"
-"""In the log: the queue, and how many."""
+"""The log's text: the queue, and the number of rows."""
 
 
 class PagedWindow(Window):
     """A window, and the count of the messages behind it that are only in the store."""
 
-    # What a compiler may let go of.
+    # Attributes that a compiled class may delete.
     __deletable__ = ("queue",)
     __slots__ = (
         "changed_in",
@@ -75,7 +75,7 @@ class PagedWindow(Window):
     def _page_out(self, queued: QueuedMessage) -> None:
         self.paged += 1
         self.paged_bytes += queued.message.weight
-        # This object no longer stands for the message: reading it again makes another object.
+        # This object is no longer the message: reading it again creates another one.
         queued.leave()
         if queued.stored == IN_MEMORY:
             queued.kept_as(SPILLED)
@@ -94,11 +94,11 @@ class PagedWindow(Window):
         self.changed_in = self.store.batch
 
     def recount(self) -> None:
-        """The number of messages in the store is no longer known, until all of them have been read."""
+        """The number of messages in the store is unknown until all of them have been read."""
         self.is_recounted = True
 
     def keep_to(self, memory: Memory) -> None:
-        """Shrink the window if it takes more memory than it may."""
+        """Shrink the window if it exceeds its share of memory."""
         if self.bytes != self.counted:
             most = self.account(memory, can_shrink=self.store.pages)
             if most is not None:
@@ -125,9 +125,9 @@ class PagedWindow(Window):
             self.changed_in = self.store.batch
 
     def fill(self, found: StoredRun, share: int, is_past_limit: Callable[[QueuedMessage], bool]) -> list[QueuedMessage]:
-        """Add messages that were read to the window, as long as it takes no more than ``share`` bytes.
+        """Add messages read from the store to the window, up to ``share`` bytes.
 
-        Those that are past a limit do not, and are told: they are in the lane no more. 0.7 us a message.
+        Those past a limit are left out and reported: they are no longer in the lane. 0.7 us per message.
         """
         held = self.held
         unusual = found.unusual
@@ -160,7 +160,7 @@ class PagedWindow(Window):
                 if queued.expires_at or not message.properties.plain:
                     self.queue.paged_in(queued)
         finally:
-            # Whatever fails on the way, the messages in memory are counted.
+            # Count the messages in memory even after a failure.
             self.next_does_not_fit = not is_whole and not read
             self.bytes += size
             self.paged -= read
@@ -173,7 +173,7 @@ class PagedWindow(Window):
         return past_limit
 
     def _leave_aside(self, row: int, fault: str) -> None:
-        """Skip a row that cannot be read as a message. It stays in the file, for whoever repairs that."""
+        """Skip a row that cannot be read as a message. It stays in the file, for a repair."""
         self.horizon = max(self.horizon, row)
         if row not in self.held:
             log.error(LEFT_OUT, self.queue, row, fault)
@@ -184,7 +184,7 @@ class PagedWindow(Window):
     def nothing_is_paged(self) -> None:
         """The store has no more messages of this lane, whatever the count says.
 
-        The count is exact unless it is to be made anew: what it has and the file has not is lost.
+        Unless the count is being redone it is exact, and the difference is lost messages.
         """
         if self.paged > 0 and not self.is_recounted:
             log.error(LOST, self.queue, self.paged)

@@ -1,6 +1,6 @@
-"""A queue's state: what it was declared as, where its messages stand, who takes from it. The features work on this.
+"""A queue's state: how it was declared, its messages, its consumers.
 
-What a feature may have the queue do are the abstract verbs below. It never writes a field.
+The features work on this. They may call the abstract methods below, but never write a field.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ class QueueState(LaneOwner):
         self.owner = owner
         self.exclusive = owner is not None
         self.arguments = arguments
-        # Of arguments that were changed in place, what the queue was declared with; None: without that one.
+        # The declared values of arguments that were changed in place; None: declared without the argument.
         self.changed_arguments: Mapping[str, FieldValue] = {}
         self.settings = settings
         self.deleted = False
         self.consumers = Consumers()
-        # Consumers with room, the next to be served first.
+        # Consumers with room, in the order of service.
         self.ready_consumers = Line()
         # Is the queue in the scheduler's list for the end of the turn?
         self.touched = False
@@ -108,15 +108,15 @@ class QueueState(LaneOwner):
         # Why the queue was set aside, if it was, and how many faults it has had.
         self.fault = ""
         self.strikes = Strikes()
-        # The last batch of the store in which something that the store has already came to the queue, from another
-        # place there: until it is committed, the end of the process would undo that.
+        # The last batch that moves something already stored into the queue: until it is committed, the end of the
+        # process would undo the move.
         self.moved_in = 0
-        # Do its messages or consumers need the second path, that of the features?
+        # Do its messages or consumers need the path through the features?
         self.featured = False
-        # Do priorities count here without a setting? A message that has one takes the second path.
+        # Do priorities apply here without a setting? Then a message with one takes the path through the features.
         self.is_ranked = settings.queue_type == QUORUM
         self.counters = Counters()
-        # Counted here, as every batch that is handed out is: what has to be settled, and what its consumer need not.
+        # Deliveries that have to be settled, and those that do not. Counted here, for each dispatched batch.
         self.delivered = 0
         self.passed = 0
         # By priority, the highest first; ``lane``, of priority 0, is for messages without one.
@@ -138,7 +138,7 @@ class QueueState(LaneOwner):
         return lane
 
     def lane_of(self, priority: int) -> Lane:
-        """The lane of that priority; it is made if there is none yet."""
+        """The lane of that priority, created if necessary."""
         for lane in self.lanes:
             if lane.priority == priority:
                 return lane
@@ -185,17 +185,17 @@ class QueueState(LaneOwner):
     # ------------------------------------------------------------------ small changes
 
     def touch(self) -> None:
-        """Have the queue dispatch when the turn ends."""
+        """Dispatch when the turn ends."""
         if not self.touched:
             self.touched = True
             self.scheduler.touched(self)
 
     def used(self) -> None:
-        """The queue is in use: the time of x-expires begins again."""
+        """The queue was used: restart the time of x-expires."""
         self.last_used = self.scheduler.clock.monotonic()
 
     def expect(self, message: Message) -> None:
-        """Prepare for a message that the broker itself puts into the queue, in place of one that the store has."""
+        """Prepare for a message that the broker itself enqueues, in place of one in the store."""
         if message.properties.persistent:
             self.moved_in = self.store.batch
 
@@ -205,12 +205,12 @@ class QueueState(LaneOwner):
         self.delivered += count
 
     def needs_no_answer(self) -> None:
-        """A message that was handed out and is accepted by that: its consumer need not say so."""
+        """Count a message that is accepted by its delivery, without an acknowledgement."""
         self.delivered -= 1
         self.passed += 1
 
     def redelivered(self, count: int) -> None:
-        """Count delivered messages that had come back before."""
+        """Count redelivered messages."""
         self.counters.redeliver(count)
 
     def given_back(self) -> None:
@@ -218,7 +218,7 @@ class QueueState(LaneOwner):
         self.unsettled -= 1
 
     def has_spilled(self) -> None:
-        """A transient message was written to the store."""
+        """Note that a transient message was written to the store."""
         self.spilled = True
 
     def struck(self, reason: str, now: float) -> tuple[int, bool]:
@@ -228,7 +228,7 @@ class QueueState(LaneOwner):
 
     @abstractmethod
     def publish(self, message: Message) -> int:
-        """Put a message at the tail; tells REFUSED, KEPT or STORED."""
+        """Put a message at the tail; returns REFUSED, KEPT or STORED."""
 
     @abstractmethod
     def enter(self, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:
@@ -236,10 +236,10 @@ class QueueState(LaneOwner):
 
     @abstractmethod
     def copy_in(self, origin: QueuedMessage, *, is_owed: bool = True) -> bool:
-        """Put a copy of a delayed message at the tail, in one transaction with what happens to the message itself.
+        """Put a copy of a delayed message at the tail, in one transaction with the change to the message itself.
 
-        False: the queue is full. ``is_owed``: should the store fail, both are tried again; else the copy is lost then,
-        and whoever asked for it is told.
+        False: the queue is full. ``is_owed``: if the store fails, both are tried again; otherwise the copy is then
+        lost, and the requester is told.
         """
 
     @abstractmethod
@@ -260,9 +260,9 @@ class QueueState(LaneOwner):
 
     @abstractmethod
     def try_again(self, queued: QueuedMessage) -> int | None:
-        """A message that waits: is it a dead letter that nobody has taken yet? None: it is not.
+        """Try again to place a delayed message that is a dead letter.
 
-        0: now somebody has; else when to try again (ms of the epoch).
+        None: it is not one. 0: it has been placed; else when to try again (ms of the epoch).
         """
 
     @property
@@ -277,9 +277,9 @@ class QueueState(LaneOwner):
 
     @abstractmethod
     def withdraw(self, consumer: Consumer) -> None:
-        """Take a consumer out of the line: it has no room for now."""
+        """Remove a consumer from the ready ones: it has no room for now."""
 
     def pass_over(self, consumer: Consumer) -> None:
-        """Take a consumer out of the line and tell it, so that it asks again when it has room."""
+        """Remove a consumer from the ready ones, and tell it, so that it asks again when it has room."""
         self.withdraw(consumer)
         consumer.passed_over()

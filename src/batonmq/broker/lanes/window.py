@@ -22,7 +22,7 @@ from batonmq.store.records import POSITION_BITS, POSITION_MASK
 NO_MESSAGE: Final = Message("", "", EMPTY, b"")
 # A consumer gets at most this many bytes before it is asked again whether it has room.
 BATCH_BYTES: Final = 256 << 10
-# This many gaps are skipped before the window is made anew without them.
+# This many gaps are skipped before the window is rebuilt without them.
 GAPS_MAX: Final = 64
 
 row_of = attrgetter("row")
@@ -70,7 +70,7 @@ class Window:
     # ------------------------------------------------------------------ out
 
     def take_batch(self, most: int) -> list[QueuedMessage]:
-        """Take messages from the head: so many, or fewer if they fill a write to a socket."""
+        """Take messages from the head: so many, or fewer if they are enough for one write to a socket."""
         ready = self.ready
         batch: list[QueuedMessage] = []
         size = 0

@@ -1,6 +1,6 @@
-"""Carrying out a management request: who asks is told once, when the change is on the disk.
+"""Carries out a management request; the requester gets one answer, when the change is on the disk.
 
-Requests come as messages (``target.py``), and whatever else a server offers asks here as well, with the same rights.
+Requests come as messages (``target.py``) or from a server's other interfaces, with the same rights.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def carry_out(
     reply: Callable[[Answer], None],
     refuse: Callable[[BrokerError | StoreError], None],
 ) -> None:
-    """Do what is asked for, at once or by and by; then call either ``reply`` or ``refuse``, once.
+    """Carry out a request, at once or over several turns; then call either ``reply`` or ``refuse``, once.
 
-    ``operation`` is one of OPERATIONS, ``fields`` what it needs to know: values as JSON has them, not checked yet.
+    ``operation`` is one of OPERATIONS, ``fields`` its parameters: JSON values, not yet checked.
     """
     scheduler = operations.vhost.scheduler
     store = scheduler.store

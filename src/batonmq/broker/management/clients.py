@@ -22,7 +22,7 @@ def _channels(request: Request) -> Answer:
 
 
 def _channels_of(client: Client) -> Iterator[Answer]:
-    """Those of AMQP 0-9-1 and STOMP, or the sessions of AMQP 1.0."""
+    """The channels: those of AMQP 0-9-1 and STOMP, or the sessions of AMQP 1.0."""
     whose: Answer = {"connection": client.name, "user": client.user, "vhost": client.vhost}
     sessions = client.sessions()
     if sessions is not None:
@@ -54,7 +54,7 @@ def _channels_of(client: Client) -> Iterator[Answer]:
 
 
 def _consumers(request: Request) -> Answer:
-    """Those of the virtual host, on queues that the user may read."""
+    """The consumers in the virtual host, on queues that the user may read."""
     user, vhost = request.operations.user, request.operations.vhost
     found: list[Answer] = []
     at_work: dict[Holder, list[Answer]] = {}

@@ -1,7 +1,7 @@
-"""Which queues of a virtual host hold dead letters, and why their messages died: a bounded look at each.
+"""Which queues of a virtual host hold dead letters, and why their messages died: a bounded search.
 
-A queue is looked at if dead letters of another may go to it, by that one's arguments or policy, or if one is at its
-head. Of each so many messages are looked at, some of them a turn.
+A queue is searched if another queue's dead letters may go to it, by that one's arguments or policy, or if a dead letter
+is at its head. In each a limited number of messages is checked, some per turn.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.message import Message
 
-# Of each queue this many messages are looked at, of an exchange this many bindings; an answer has this many queues.
+# The most messages checked in each queue, bindings followed from an exchange, and queues in an answer.
 LOOKS = 1_000
 BINDINGS_MAX = 1_000
 QUEUES_MAX = 1_000
-# After this many queues the clock is looked at; this many messages are looked at in one go.
+# The clock is checked after this many queues; this many messages are checked in one go.
 STRIDE = 16
 AT_ONCE = 100
 
 
 def survey(request: Request) -> None:
-    """Answer with what dead letters there are in the queues that the user may read."""
+    """Answer with the dead letters in the queues that the user may read."""
     _Survey(request).go_on()
 
 
 class _Survey:
-    """Looks at a few queues or messages each turn."""
+    """Checks a few queues or messages each turn."""
 
     __slots__ = ("_clock", "_found", "_is_cut", "_request", "_steps", "_vhost")
 
@@ -61,7 +61,7 @@ class _Survey:
             self._request.wait_for_read(self.go_on)
 
     def _look(self) -> Iterator[None]:
-        """Does it all; each step is a turn's."""
+        """The whole search; each step is the work of one turn."""
         user, name = self._request.operations.user, self._vhost.name
         expected: set[str] = set()
         queues = list(self._vhost.queues.values())
@@ -83,7 +83,7 @@ class _Survey:
                 head = _head_of(queue)
                 if head is not None and not head.is_dead_letter:
                     continue
-                # What is only in the store shows when it is read.
+                # Messages that are only in the store are found once they are read.
                 most = LOOKS if head is not None else 1
             if len(self._found) == QUEUES_MAX:
                 self._is_cut = True
@@ -92,7 +92,7 @@ class _Survey:
             until = self._clock.monotonic() + LOOK_SECONDS
 
     def _where_they_go(self, queue: Queue, known: dict[tuple[str, str | None], list[str]]) -> list[str]:
-        """The queues that the dead letters of a queue may go to, as far as that can be told of all of them."""
+        """The queues that dead letters of a queue may go to, as far as can be known."""
         exchange_name, key = queue.settings.dead_letter_exchange, queue.settings.dead_letter_routing_key
         if exchange_name is None:
             return []
@@ -111,7 +111,7 @@ class _Survey:
         return found
 
     def _count(self, queue: Queue, most: int) -> Iterator[None]:
-        """Look at the first messages of a queue."""
+        """Check the first messages of a queue."""
         browser = Browser(queue)
         deaths: Counter[tuple[str, str]] = Counter()
         seen = 0
@@ -121,7 +121,7 @@ class _Survey:
                 message = browsed.message
                 for death in deaths_of(message, message.properties.headers or {})[:1]:
                     deaths[str(death.get("reason")), str(death.get("queue"))] += 1
-                    # A queue that was only tried holds some: it is looked at like the others.
+                    # A queue that was only probed holds some: check it like the others.
                     most = LOOKS
             yield
         if deaths:

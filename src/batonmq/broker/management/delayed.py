@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.queues.queue import Queue
 
-# A list of schedules looks at this many messages, most of which may be none; the next page goes on from there.
+# A list of schedules checks this many messages, most of which may have none; the next page continues from there.
 LOOKS = 10_000
 
 
@@ -123,7 +123,7 @@ def _deliver(request: Request) -> Answer | None:
 
 def _attempt(request: Request, verb: Callable[[str, int], bool]) -> Answer | None:
     name = request.text("queue")
-    # The right to the queue comes before what could be told of it.
+    # Check the rights before revealing anything about the queue.
     request.operations.require_writable(name)
     text = request.text("id")
     if not _is_number(text) or int(text) > POSITION_MASK:

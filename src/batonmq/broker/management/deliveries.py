@@ -1,7 +1,7 @@
 """Requests about the deliveries that a connection holds, for operations that AMQP lacks.
 
 They accept a delivery in the transaction of another channel, renew it, release it with a delay, reject it with a
-reason, say how far the work on it is, or give back what nobody has looked at.
+reason, report progress, or give back messages that nobody has seen.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _release(request: Request) -> Answer:
 
 
 def _unseen(request: Request) -> Answer:
-    """All that the channel holds from one delivery on to another: uncounted, as it was only sent ahead."""
+    """Give back a range of the channel's deliveries, uncounted, as they were only prefetched."""
     channel, first = _delivery(request)
     last = _number(request, "last", first, first + UNSEEN_MAX)
     held = request.operations.deliveries
@@ -65,7 +65,7 @@ def _reject(request: Request) -> Answer:
 
 
 def _progress(request: Request) -> Answer:
-    """A note for people who look: the delivery stays as it is."""
+    """Note progress, for people: the delivery is not changed."""
     channel, tag = _delivery(request)
     permille = _number(request, "permille", 0, 1000)
     note = request.optional_text("note") or ""

@@ -73,7 +73,7 @@ def describe_stats(queue: Queue) -> Described:
 
 
 def head_timestamp(queue: Queue) -> int | None:
-    """The property timestamp of the message that is next; None: it has none, or there is no message in memory."""
+    """The timestamp of the next message; None: it has none, or there is no message in memory."""
     for lane in queue.lanes:
         for queued in lane.ready:
             if queued.state == READY:
@@ -82,7 +82,7 @@ def head_timestamp(queue: Queue) -> int | None:
 
 
 def describe_ready(browsed: Browsed, *, is_raw: bool = False) -> Described:
-    """A message that is ready. ``is_raw``: also its properties and its body as AMQP 0-9-1 has them, in base64."""
+    """A ready message. ``is_raw``: add its properties and body as in AMQP 0-9-1, in base64."""
     shown = _describe(browsed.message, browsed.returns, browsed.return_count, browsed.expires_at)
     shown["position"] = browsed.position
     if is_raw:
@@ -93,7 +93,7 @@ def describe_ready(browsed: Browsed, *, is_raw: bool = False) -> Described:
 
 
 def describe_held(held: HeldMessage, progress: Progress | None) -> Described:
-    """A message that is in somebody's hands."""
+    """A held message."""
     queued = held.queued
     shown = _describe(queued.message, queued.returns, queued.return_count, queued.expires_at)
     shown["held"] = True
@@ -108,12 +108,12 @@ def describe_held(held: HeldMessage, progress: Progress | None) -> Described:
 
 
 def describe_progress(progress: Progress) -> Described:
-    """What a consumer says of its work on a message."""
+    """The progress that a consumer has reported for a message."""
     return {"fraction": progress.fraction, "note": progress.note, "at": progress.at}
 
 
 def describe_delayed(waiting: Waiting, *, is_raw: bool = False) -> Described:
-    """A message that waits for its time. ``is_raw``: also its properties as AMQP 0-9-1 has them, in base64."""
+    """A delayed message. ``is_raw``: add its properties as in AMQP 0-9-1, in base64."""
     queued = waiting.queued
     is_repeated = waiting.schedule is not None
     # The returns of a repeated message count its repeats.

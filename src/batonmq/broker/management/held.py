@@ -1,4 +1,4 @@
-"""What is held of a queue's messages, and by whom: asked of the connections, as nothing notes it."""
+"""A queue's held messages and their holders, collected from the connections, as there is no other record."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.queued import QueuedMessage
 
-# Of one channel, this many deliveries are looked at.
+# The most deliveries checked in one channel.
 LOOKS = 10_000
 
 
 class HeldMessage(NamedTuple):
-    """A message in somebody's hands."""
+    """A held message."""
 
     queued: QueuedMessage
     client: Client
@@ -29,7 +29,7 @@ class HeldMessage(NamedTuple):
 
 
 def find_held(vhost: VirtualHost, queue: Queue) -> Iterator[HeldMessage | None]:
-    """The held messages of a queue, in no order; None: a turn's time is over, go on in another one."""
+    """The held messages of a queue, in no order; None: the turn's time is used up, continue in another one."""
     if not queue.unsettled:
         return
     clock = vhost.scheduler.clock

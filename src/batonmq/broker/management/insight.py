@@ -1,4 +1,4 @@
-"""Requests that look into a queue: who holds its groups, which deduplication keys it knows, why its messages died."""
+"""Requests about the inside of a queue: holders of groups, deduplication keys, causes of death."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batonmq.broker.queues.queue import Queue
 
 GROUPS_MAX = 1_000
-# To count what waits of each group, this many messages are looked at.
+# The most messages checked when counting those of each group.
 GROUP_LOOKS = 10_000
 KEYS_DEFAULT, KEYS_MAX = 100, 1_000
 
@@ -34,7 +34,7 @@ def _groups(request: Request) -> None:
 
 
 class _Groups:
-    """Counts what waits of each group, some messages a turn."""
+    """Counts the waiting messages of each group, some per turn."""
 
     __slots__ = ("_browser", "_left", "_most", "_queue", "_request", "_waiting")
 

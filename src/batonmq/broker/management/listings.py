@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.broker.model.clients import Client
     from batonmq.broker.model.sockets import TlsTerms
 
-# What the client is told when nobody says why.
+# The default reason that a client is told.
 CLOSED_BY_REQUEST: Final = "closed by a management request"
 
 
@@ -76,7 +76,7 @@ def _close(request: Request) -> Answer:
     name = request.text("connection")
     user = request.operations.user
     clients = request.operations.vhost.directory.clients
-    # A client's address is enough, where no other has come from there: sockets differ by both their ends.
+    # The client's address is enough if it is unique; sockets are identified by both ends.
     found = [client for client in clients if client.peer == name]
     client = clients.find(name) or (found[0] if len(found) == 1 else None)
     if client is None or not sees(user, client):
@@ -88,7 +88,7 @@ def _close(request: Request) -> Answer:
 
 
 def _close_all(request: Request) -> Answer:
-    """All connections of a user, or of everybody, but the one that asks. Raises AccessRefused."""
+    """All connections of a user, or of everybody, except the requesting one. Raises AccessRefused."""
     user, name = request.operations.user, request.optional_text("user")
     if name != user.name and "administrator" not in user.tags:
         raise AccessRefused("only an administrator closes connections of others")

@@ -1,4 +1,4 @@
-"""The operations of a client, management requests included."""
+"""A client's operations, management requests included."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from batonmq.broker.management.target import ManagementTarget
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.broker.operations.operations import Operations, Route
 
-# No change in the virtual host makes it another: it is asked for each time.
+# It does not depend on the virtual host, so it is resolved each time.
 NEVER_KEPT = -1
 
 

@@ -1,4 +1,4 @@
-"""Peeking: the first messages of a queue, looked at some at a time, with the broker's work in between."""
+"""Peeking: shows the first messages of a queue, collected a few per turn."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AT_ONCE = 50
 def peek(request: Request) -> None:
     """Answer with the first ready messages that match the selector. Raises BrokerError.
 
-    With "held" those come first that are in somebody's hands. "after" leaves out that many of those that are ready.
+    With "held", held messages come first. "after" skips that many ready messages.
     """
     number = request.number("count", 1, PEEK_MAX) or PEEK_DEFAULT
     after = request.number("after") or 0
@@ -42,7 +42,7 @@ def peek(request: Request) -> None:
 
 
 class _Peek:
-    """Collects messages for an answer, a few a turn."""
+    """Collects messages for an answer, a few per turn."""
 
     __slots__ = ("_after", "_browser", "_found", "_is_raw", "_left", "_request", "_size")
 
@@ -50,7 +50,7 @@ class _Peek:
         self._request = request
         self._browser = browser
         self._left = number
-        # How many are still to be left out.
+        # How many are still to be skipped.
         self._after = after
         self._is_raw = is_raw
         self._size = 0
@@ -67,7 +67,7 @@ class _Peek:
         self._request.wait_for_read(self.go_on)
 
     def wait(self, again: Callable[[], None]) -> None:
-        """Call it in another turn."""
+        """Continue in another turn."""
         self._request.wait_for_read(again)
 
     def go_on(self) -> None:
@@ -94,7 +94,7 @@ class _Peek:
 
 
 class _Held:
-    """Finds what is held, some connections a turn."""
+    """Finds held messages, some connections per turn."""
 
     __slots__ = ("_found", "_peek", "_selector", "_steps")
 
@@ -105,7 +105,7 @@ class _Held:
         self._found: list[HeldMessage] = []
 
     def go_on(self) -> None:
-        """Look at some, and go on in another turn, or have them shown in the order of the queue."""
+        """Check some, and continue in another turn, or show the result in the queue's order."""
         for held in self._steps:
             if held is None:
                 self._peek.wait(self.go_on)

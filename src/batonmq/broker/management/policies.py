@@ -57,7 +57,7 @@ def _clear(request: Request) -> None:
 
 
 def _answer_when_applied(request: Request) -> None:
-    """When the client has the answer, the policy is in effect."""
+    """Answer once the policy is in effect."""
     request.operations.vhost.policies.when_applied(lambda: request.reply_when_kept({}))
 
 

@@ -30,7 +30,7 @@ class Request:
     refuse: Callable[[BrokerError | StoreError], None]
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
-        """Call ``again`` once the store has been read further. Meanwhile the client's other requests wait."""
+        """Call ``again`` once the store has been read further. The client's other requests wait meanwhile."""
         barrier = self.operations.barrier
         if barrier is None:
             self.operations.vhost.scheduler.call(again)

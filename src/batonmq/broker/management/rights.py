@@ -15,10 +15,10 @@ MONITORS: Final = frozenset({"administrator", "monitoring"})
 
 
 def sees_all(user: User) -> bool:
-    """Does the user see what belongs to others?"""
+    """May the user see the objects of others?"""
     return not MONITORS.isdisjoint(user.tags)
 
 
 def sees(user: User, client: Client) -> bool:
-    """Does the user see this connection?"""
+    """May the user see this connection?"""
     return sees_all(user) or client.user == user.name

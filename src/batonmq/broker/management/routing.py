@@ -33,7 +33,7 @@ def _exchanges(request: Request) -> Answer:
 
 
 def _bindings(request: Request) -> Answer:
-    """Those that somebody has made: the default exchange reaches every queue by its name beside them."""
+    """The explicit bindings, without those of the default exchange to every queue."""
     user, vhost = request.operations.user, request.operations.vhost
     return {
         "bindings": [

@@ -1,4 +1,4 @@
-"""A queue's settings as answers show them: its own arguments, its policy, what counts, and what can be changed."""
+"""A queue's settings as answers show them: its arguments, its policy, the effective values, what can be changed."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ if TYPE_CHECKING:
     from batonmq.broker.queues.queue import Queue
     from batonmq.broker.vhosts.policy import Policy
 
-# Of what type the value of an argument is, in the words of JSON.
+# JSON's names for the types of arguments.
 TYPES: dict[type, str] = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
 def describe_settings(operations: Operations, queue: Queue) -> Answer:
     """The settings of a queue, by the names that its arguments have.
 
-    "declared" are those that were changed in place, as the queue was declared with them; "effective" is what its own
-    arguments and its policies come to.
+    "declared" holds the original values of arguments changed in place; "effective" combines arguments and policies.
     """
     policies = operations.vhost.policies
     settings = queue.settings

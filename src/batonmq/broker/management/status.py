@@ -1,4 +1,4 @@
-"""Requests about how the broker is: what it has, how its store and its memory stand, and what is wrong."""
+"""Requests about the state of the broker: its contents, store and memory, and any problems."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from batonmq.broker.management.request import Answer, Request
     from batonmq.broker.queues.queue import Queue
 
-# Of queues that cannot be read, this many are told.
+# The most unreadable queues that are listed.
 FAULTS_MAX: Final = 100
 
 
 def _status(request: Request) -> Answer:
-    """What the user may see of it; what the host tells of itself is for those who see everything."""
+    """The status as far as the user may see it; the host's part is for users who see everything."""
     operations = request.operations
     directory, scheduler = operations.vhost.directory, operations.vhost.scheduler
     user, store, memory = operations.user, scheduler.store, scheduler.memory
@@ -44,7 +44,7 @@ def _health(request: Request) -> Answer:
 
 
 def _alarms(request: Request) -> list[str]:
-    """What an operator should look at, in a line each."""
+    """The problems for an operator, a line each."""
     store = request.operations.vhost.scheduler.store
     found = [f"the store takes no messages: {store.error.reason}"] if store.error is not None else []
     for queue in _queues(request):
@@ -54,7 +54,7 @@ def _alarms(request: Request) -> list[str]:
 
 
 def _queues(request: Request) -> Iterator[Queue]:
-    """Those of the virtual hosts that the user sees."""
+    """The counts of the virtual hosts that the user sees."""
     user = request.operations.user
     for name, vhost in request.operations.vhost.directory.vhosts.items():
         if sees_all(user) or user.may_open(name):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batonmq.broker.routing.router import Router
     from batonmq.errors import BrokerError
 
-# Bytes of a request: what is read takes its time, in which nobody is served.
+# The largest request in bytes: parsing blocks the loop.
 REQUEST_MAX = 1 << 20
 
 
@@ -52,7 +52,7 @@ class ManagementTarget:
         return True
 
     def publish(self, message: Message) -> int:
-        """Carry out a request, with or without a reply-to. Raises AccessRefused."""
+        """Carry out the request in a message, with or without a reply-to. Raises AccessRefused."""
         if message.properties.reply_to:
             self._operations.require_answerable(message.properties.reply_to)
         reply = _Reply(self._router, message)
@@ -75,7 +75,7 @@ def _read(body: bytes) -> tuple[str, dict[str, object]]:
         if operation not in OPERATIONS:
             raise KeyError(operation)
         if b"\\u" in body or not body.isascii():
-            # Half a pair of surrogates is in nothing that could be delivered; what stands for bytes may be there.
+            # A lone surrogate cannot be delivered; surrogates that stand for bytes are allowed.
             encode_name(json.dumps(fields, ensure_ascii=False))
     except FieldError:
         raise PreconditionFailed("the request has half a pair of surrogates in it, which is no text") from None
@@ -87,7 +87,7 @@ def _read(body: bytes) -> tuple[str, dict[str, object]]:
 
 
 def refuse_requests(targets: Sequence[object]) -> None:
-    """Raises Unsupported if a target is one for requests: a request cannot wait for the commit of a transaction."""
+    """Raises Unsupported if a target takes requests: a request cannot wait for the commit of a transaction."""
     if any(isinstance(target, ManagementTarget) for target in targets):
         raise Unsupported(f"a request to '{MANAGEMENT}' cannot be part of a transaction")
 

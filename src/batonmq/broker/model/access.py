@@ -114,7 +114,7 @@ def _permits(pattern: str, name: str) -> bool:
 
 
 def _permits_key(pattern: str, key: str) -> bool:
-    """As ``_permits``, without a place in its cache: there is no end to the keys that clients think of."""
+    """Like ``_permits``, but uncached: clients use any number of routing keys."""
     if pattern == "":
         return key == ""
     try:
@@ -124,7 +124,7 @@ def _permits_key(pattern: str, key: str) -> bool:
 
 
 def _filled_in(pattern: str, user: str, vhost: str) -> str:
-    """The pattern with the names for its variables: as they are written, whatever they would mean in a pattern."""
+    """The pattern with the names in place of its variables, escaped to match literally."""
     if "{" not in pattern:
         return pattern
     return pattern.replace("{username}", re.escape(user)).replace("{vhost}", re.escape(vhost))

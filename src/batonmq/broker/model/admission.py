@@ -1,4 +1,4 @@
-"""Whether there is room for one more connection, or one more channel, by the limits of its user and virtual host."""
+"""Checks that one more connection or channel is within the limits of its user and virtual host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def require_connection(clients: Clients, user: User, vhost: str, limits: Mapping[str, int]) -> None:
-    """Let a user into a virtual host, whose limits these are. Raises NotAllowed, in RabbitMQ's words."""
+    """Check that a user may open a connection to a virtual host with these limits.
+
+    Raises NotAllowed, in RabbitMQ's words.
+    """
     most = limit_of(limits, MAX_CONNECTIONS)
     if most is not None and clients.count_of_vhost(vhost) >= most:
         raise NotAllowed(
@@ -27,7 +30,7 @@ def require_connection(clients: Clients, user: User, vhost: str, limits: Mapping
 
 
 def require_channel(clients: Clients, user: User) -> None:
-    """Let a user have one more channel, on whichever of its connections. Raises NotAllowed, in RabbitMQ's words.
+    """Check that a user may open one more channel, on any connection. Raises NotAllowed, in RabbitMQ's words.
 
     A session of AMQP 1.0 is a channel here, and a connection of STOMP has one.
     """

@@ -1,6 +1,6 @@
 """Checks for the values of arguments.
 
-Each returns the value as a plain Python value, or raises ValueError with RabbitMQ's words for what is wrong with it.
+Each returns the value as a plain Python value, or raises ValueError with RabbitMQ's text.
 """
 
 from __future__ import annotations

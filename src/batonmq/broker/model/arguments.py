@@ -33,9 +33,9 @@ class Argument:
     """An argument of a queue: RabbitMQ's, or our own."""
 
     check: Callable[[FieldValue], int | float | str | bool]
-    """Returns the value; raises ValueError with RabbitMQ's words for what is wrong with it."""
+    """Returns the value; raises ValueError with RabbitMQ's text."""
     setting: str = ""
-    """The field of Settings that it sets; "": it is checked, and has no effect."""
+    """The field of Settings that it sets; "": it is checked, but has no effect."""
     queue_type: str = ""
     """The only type of queue that accepts it; "": every type does."""
     in_policies: bool = False
@@ -45,9 +45,9 @@ class Argument:
     kind: type[int | float | str | bool] = int
     """The type that a protocol whose headers are all text converts it to."""
     needs: str = ""
-    """The argument without which it means nothing and is refused; "": it stands alone."""
+    """Another argument that it needs, and is refused without; "": none."""
     missing: str = ""
-    """RabbitMQ's words for the fault that the needed argument is missing."""
+    """RabbitMQ's error for a missing needed argument."""
 
 
 QUEUE_MODE = values.one_of(("default", "lazy"), "\"unsupported queue mode '{}'\"")

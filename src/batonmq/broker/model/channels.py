@@ -1,4 +1,4 @@
-"""The channels and sessions of a connection, as listings show them: made when somebody asks."""
+"""The channels and sessions of a connection for listings, created on demand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Counted(Protocol):
     """The messages that went over a connection, or over one of its channels."""
 
     def listed(self) -> dict[str, int]:
-        """Each counter by its name."""
+        """The counters by name."""
         ...
 
 
@@ -28,16 +28,16 @@ class ChannelStatus:
     unacknowledged: int = 0
     """Messages that the client holds."""
     unconfirmed: int = 0
-    """Messages that came and of which the client has not been told that they are safe."""
+    """Published messages that were not confirmed yet."""
     uncommitted: int = 0
-    """Messages in transactions that are open."""
+    """Messages in open transactions."""
     uncommitted_acks: int = 0
-    """Settlements in transactions that are open."""
+    """Settlements in open transactions."""
     confirms: bool = False
-    """Is the client told what became of what it publishes?"""
+    """Does it use publisher confirms?"""
     is_transactional: bool = False
     is_closing: bool = False
-    """Has the broker closed it, and waits for the client to answer?"""
+    """Has the broker closed it, and is it waiting for the client's answer?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +47,16 @@ class LinkStatus:
     handle: int
     name: str
     address: str
-    """Of its source where the client receives, of its target where it sends; "": it has none."""
+    """The address of the source where the client receives, of the target where it sends; "": none."""
     queue: str = ""
     """The queue that it receives from."""
     credit: int = 0
-    """How many more messages may come over it now."""
+    """Its credit."""
     delivery_count: int = 0
     max_message_size: int = 0
     """Octets; 0: no limit."""
     settles: str = "mixed"
-    """What the sender settles when it sends: ``settled``, ``unsettled``, or ``mixed``."""
+    """The sender's settle mode: ``settled``, ``unsettled``, or ``mixed``."""
     selector: str = ""
 
 

@@ -1,10 +1,10 @@
-"""How much comes and goes: connections, channels and queues, counted since the broker started."""
+"""Counts connections, channels and queues that come and go, since the broker started."""
 
 from __future__ import annotations
 
 
 class Churn:
-    """Numbers of what was made and what went; none of them ever falls. What the store brings back is not counted."""
+    """Numbers of created and deleted objects, which never fall. Objects restored from the store are not counted."""
 
     __slots__ = (
         "channels_closed",
@@ -20,11 +20,11 @@ class Churn:
         self.connections_opened = 0
         """Connections whose client has logged in."""
         self.connections_closed = 0
-        """Of these, those that are gone."""
+        """Of these, the closed ones."""
         self.channels_opened = 0
         self.channels_closed = 0
         self.queues_declared = 0
-        """Queues that a client declared, whether they were there or not."""
+        """Queue declarations by clients, whether the queue existed or not."""
         self.queues_created = 0
         self.queues_deleted = 0
 
@@ -33,7 +33,7 @@ class Churn:
         self.connections_opened += 1
 
     def connection_closed(self) -> None:
-        """Count a client that is gone."""
+        """Count a client that has left."""
         self.connections_closed += 1
 
     def channel_opened(self) -> None:
@@ -49,9 +49,9 @@ class Churn:
         self.queues_declared += 1
 
     def queue_created(self) -> None:
-        """Count a queue that was not there before."""
+        """Count a new queue."""
         self.queues_created += 1
 
     def queue_deleted(self) -> None:
-        """Count a queue that was deleted, by whomever."""
+        """Count a deleted queue."""
         self.queues_deleted += 1

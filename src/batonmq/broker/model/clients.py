@@ -18,43 +18,43 @@ if TYPE_CHECKING:
 RUNNING: Final = "running"
 """Nothing holds the client up."""
 FLOW: Final = "flow"
-"""What it publishes is read more slowly, as consumers or the store cannot keep up."""
+"""Its publishes are read more slowly, as consumers or the store cannot keep up."""
 BLOCKING: Final = "blocking"
-"""The store takes no messages: what the client publishes to it is refused."""
+"""The store takes no messages: publishes that need it are refused."""
 CLOSING: Final = "closing"
-"""The broker has closed it, and waits for the client to answer."""
+"""The broker has closed it, and waits for the client's answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Introduction:
-    """What a client said of itself when it logged in, and what was agreed on with it."""
+    """What a client announced at its log-in, and the negotiated values."""
 
     protocol: str
     """The protocol and its version, such as 'AMQP 0-9-1'."""
     product: str = ""
-    """The client's software and its version; "": it did not say."""
+    """The client's software and its version; "": unknown."""
     name: str = ""
-    """What the client calls the connection; "": it did not say."""
+    """The client's name for the connection; "": none."""
     mechanism: str = ""
-    """How it proved who it is: a mechanism of SASL."""
+    """Its SASL mechanism."""
     channel_max: int = 0
     """How many channels it may have at once; 0: no limit."""
     frame_max: int = 0
     """Octets of the largest frame; 0: no limit."""
     heartbeat: float = 0.0
-    """Seconds of silence after which one side sends a sign of life; 0: none are sent."""
+    """The heartbeat interval in seconds; 0: none."""
     properties: Mapping[str, FieldValue] = field(default_factory=dict)
-    """Everything that it said of itself, cut to a bounded size."""
+    """All its client properties, cut to a bounded size."""
     container_id: str = ""
-    """Of AMQP 1.0."""
+    """The container-id of AMQP 1.0."""
 
 
 class Attended(Protocol):
-    """A connection, as its protocol attends to it. Nothing is noted for this: it is found out when somebody asks."""
+    """The protocol's side of a connection, for listings. Nothing is recorded for this: it is found out on demand."""
 
     @property
     def channel_count(self) -> int:
-        """How many channels it has, or sessions."""
+        """How many channels or sessions it has."""
         ...
 
     def channel_numbers(self) -> list[int]:
@@ -62,24 +62,24 @@ class Attended(Protocol):
         ...
 
     def channel(self, number: int) -> ChannelStatus | None:
-        """How that channel stands; None: it is gone."""
+        """The state of that channel; None: it is gone."""
         ...
 
     def sessions(self) -> list[SessionStatus] | None:
-        """How its sessions stand; None: its protocol is not AMQP 1.0."""
+        """The state of its sessions; None: its protocol is not AMQP 1.0."""
         ...
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: by the number of the channel or session, at most that many deliveries of each."""
+        """The messages that the client holds, by channel or session, at most that many of each."""
         ...
 
     @property
     def is_closing(self) -> bool:
-        """Has the broker closed it, and waits for the client to answer?"""
+        """Has the broker closed it, and is it waiting for the client's answer?"""
         ...
 
     def force_close(self, reason: str) -> None:
-        """Close it from the broker's side, and tell the client why. Nothing happens if it is closed already."""
+        """Close it from the broker's side, and tell the client why. Does nothing if it is closed already."""
         ...
 
 
@@ -96,14 +96,14 @@ class _Gone:
         return None
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """Nothing."""
+        """It holds nothing."""
         return []
 
     def sessions(self) -> list[SessionStatus] | None:
         return None
 
     def force_close(self, reason: str) -> None:
-        """There is nothing to close."""
+        """Does nothing: there is nothing to close."""
 
 
 _GONE: Final = _Gone()
@@ -135,7 +135,7 @@ class Client:
         self.connected_at = connected_at
         """When the client logged in, in milliseconds since the epoch."""
         self.name = socket.ends.name
-        """Under which it is listed."""
+        """Its name in listings."""
         self._attended = attended
 
     @property
@@ -145,7 +145,7 @@ class Client:
 
     @property
     def channel_count(self) -> int:
-        """How many channels it has, or sessions."""
+        """How many channels or sessions it has."""
         return self._attended.channel_count
 
     def channel_numbers(self) -> list[int]:
@@ -153,19 +153,19 @@ class Client:
         return self._attended.channel_numbers()
 
     def channel(self, number: int) -> ChannelStatus | None:
-        """How that channel stands; None: it is gone."""
+        """The state of that channel; None: it is gone."""
         return self._attended.channel(number)
 
     def sessions(self) -> list[SessionStatus] | None:
-        """How its sessions stand; None: its protocol is not AMQP 1.0."""
+        """The state of its sessions; None: its protocol is not AMQP 1.0."""
         return self._attended.sessions()
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: by the number of the channel or session, at most that many deliveries of each."""
+        """The messages that the client holds, by channel or session, at most that many of each."""
         return self._attended.held(most)
 
     def state(self, *, can_store: bool) -> str:
-        """How it stands, in RabbitMQ's words. ``can_store``: does the store take messages?"""
+        """Its state, by RabbitMQ's names. ``can_store``: does the store take messages?"""
         if self._attended.is_closing:
             return CLOSING
         if not can_store:
@@ -173,17 +173,17 @@ class Client:
         return FLOW if self.socket.is_held else RUNNING
 
     def leave(self) -> None:
-        """Its connection is gone: let go of it, whoever still looks at this."""
+        """Its connection is gone: drop the reference to it, whoever still refers to this."""
         self._attended = _GONE
 
     def close(self, reason: str) -> None:
-        """Close it, as an administrator wants it: the client is told why in the words of its protocol."""
+        """Close it for an administrator; the client is told why in its protocol's terms."""
         self._attended.force_close(reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Whose a consumer is."""
+    """The owner of a consumer."""
 
     client: Client
     channel: int
@@ -193,16 +193,16 @@ class Subscriber:
 
 
 class ClientObserver(Protocol):
-    """Somebody who wants to hear of connections. It is told within log-ins: it must be quick, and may not raise."""
+    """An observer of connections. It is called during log-ins: it must be quick, and must not raise."""
 
     def connected(self, client: Client) -> None:
         """A client has logged in."""
 
     def disconnected(self, client: Client) -> None:
-        """A connection is gone."""
+        """A connection has ended."""
 
 
-# More observers than any server has use for: each is told of every connection.
+# More observers than any server needs: each is told of every connection.
 OBSERVERS_MAX: Final = 64
 
 
@@ -217,7 +217,7 @@ class Clients:
         self._of_user: dict[str, dict[Client, None]] = {}
         self._of_vhost: dict[str, dict[Client, None]] = {}
         self._observers: dict[ClientObserver, None] = {}
-        # By virtual host, what the clients that are gone have counted.
+        # The counts of former clients, by virtual host.
         self._of_gone: dict[str, dict[str, int]] = {}
         self.churn = Churn()
         """How many connections, channels and queues have come and gone."""
@@ -255,7 +255,7 @@ class Clients:
             observer.connected(client)
 
     def remove(self, client: Client) -> None:
-        """Its connection is gone."""
+        """Remove a client whose connection has ended."""
         if client not in self._all:
             return
         del self._all[client]
@@ -273,21 +273,24 @@ class Clients:
             observer.disconnected(client)
 
     def counts_of_gone(self, vhost: str) -> Mapping[str, int]:
-        """What the clients of a virtual host that are gone have counted, each counter by its name."""
+        """The counts of a virtual host's former clients, by name."""
         return self._of_gone.get(vhost, {})
 
     def forget(self, vhost: str) -> None:
-        """A virtual host is deleted: what its clients have counted is forgotten."""
+        """A virtual host is deleted: forget the counts of its clients."""
         self._of_gone.pop(vhost, None)
 
     def watch(self, observer: ClientObserver) -> None:
-        """Tell it of every connection from now on, until `unwatch`. Raises ValueError when there are too many."""
+        """Call an observer for every connection from now on, until `unwatch`.
+
+        Raises ValueError when there are too many.
+        """
         if len(self._observers) >= OBSERVERS_MAX:
             raise ValueError(f"there are {OBSERVERS_MAX} observers of connections already")
         self._observers[observer] = None
 
     def unwatch(self, observer: ClientObserver) -> None:
-        """Tell it nothing more."""
+        """Remove an observer."""
         self._observers.pop(observer, None)
 
 

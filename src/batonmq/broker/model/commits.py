@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CommitWaiter(Protocol):
-    """Waits until a batch of the store is on the disk."""
+    """Waits for a batch of the store to be on the disk."""
 
     def batch_committed(self, batch: int) -> None:
         """All batches up to this number are durable."""
@@ -25,20 +25,20 @@ class CommitWaiter(Protocol):
 
 
 class Commits:
-    """The waiters for the next commit. Each is told once; to wait for a later commit it asks again."""
+    """The waiters for the next commit. Each is told once; to wait for a later commit it registers again."""
 
     __slots__ = ("_faults", "_store", "_wake", "waiters")
 
     def __init__(self, store: Store, faults: Faults, wake: Callable[[], None]) -> None:
-        """``wake`` has a turn end soon, and ``look`` called in it."""
+        """``wake`` requests the end of a turn, in which ``look`` is called."""
         self._store = store
         self._faults = faults
         self._wake = wake
         self.waiters: dict[CommitWaiter, None] = {}
-        """Who is to be told, in the order in which they came."""
+        """The waiters, in order."""
 
     def wait(self, waiter: CommitWaiter, *, sync: bool = True) -> None:
-        """Have the waiter told of the next commit; without ``sync`` it need only survive the end of the process."""
+        """Add a waiter for the next commit; without ``sync`` the batch need only survive the end of the process."""
         self.waiters[waiter] = None
         if sync:
             self._store.must_reach_disk()
@@ -58,6 +58,6 @@ class Commits:
             self._faults.attempt(waiter.batch_failed, batch, error)
 
     def look(self) -> None:
-        """Tell those who wait for a batch in which nothing is left, as all of it was settled before it was written."""
+        """Tell the waiters for a batch that became empty, as all of it was settled before it was written."""
         if self.waiters and not self._store.has_work():
             self.committed(self._store.batch)

@@ -1,4 +1,4 @@
-"""Connections that come and go, told as events."""
+"""Reports connections that come and go as events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ConnectionEvents:
         self._tell(CONNECTION_OPENED, client)
 
     def disconnected(self, client: Client) -> None:
-        """A connection is gone."""
+        """A connection has ended."""
         self._tell(CONNECTION_CLOSED, client)
 
     def _tell(self, kind: str, client: Client) -> None:

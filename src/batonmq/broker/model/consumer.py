@@ -41,13 +41,14 @@ class Source(Scheduled):
 
     @abstractmethod
     def unsubscribe(self, consumer: Consumer) -> None:
-        """Remove a consumer; what it holds stays with it. An auto-delete queue goes with its last one."""
+        """Remove a consumer; it keeps the messages it holds. An auto-delete queue goes with its last one."""
 
     @abstractmethod
     def drain(self, consumer: Consumer) -> None:
-        """Tell the consumer, with ``drained``, when there is nothing for it now, or it is used up: once, and soon.
+        """Call the consumer's ``drained`` once, soon, when there is nothing for it now, or its credit is used up.
 
-        In the same turn, unless more waits in the store and is being read, or it has no room for what there is.
+        This happens in the same turn, unless messages are being read from the store, or it has no room for those that
+        there are.
         """
 
     @abstractmethod
@@ -95,7 +96,7 @@ class Consumer(Holder):
         self.selector: Selector | None = None
         # The consumer's own ack timeout in milliseconds; None: that of its queue. Read when it subscribes.
         self.timeout: int | None = None
-        # Is the consumer in its queue's line of consumers with room? Set by the queue.
+        # Is the consumer among its queue's ready ones? Set by the queue.
         self.waiting = False
 
     def limit_time(self, milliseconds: int | None) -> None:
@@ -103,7 +104,7 @@ class Consumer(Holder):
         self.timeout = milliseconds
 
     def stand(self, waiting: bool) -> None:
-        """Note whether the consumer stands in its queue's line. Called by that line alone."""
+        """Note whether the consumer is among its queue's ready ones. Called only by those."""
         self.waiting = waiting
 
     @abstractmethod
@@ -119,7 +120,7 @@ class Consumer(Holder):
         return 1 if self.has_room() else 0
 
     def passed_over(self) -> None:
-        """The queue took the consumer out of its line, as it has no room; it must offer itself again."""
+        """The queue has removed the consumer from the ready ones, as it has no room; it must offer itself again."""
 
     def deliver_all(self, batch: list[QueuedMessage]) -> None:
         """Take several messages, not more than ``room`` said."""
@@ -127,14 +128,14 @@ class Consumer(Holder):
             self.deliver(queued)
 
     def is_used_up(self) -> bool:
-        """Would it take nothing even if nothing held it up? One whose room comes back by itself is not.
+        """Is its credit used up, so that it would take nothing even with room on the socket?
 
-        For the queue that it drains: what has credit and waits for a socket is given more when that has room.
+        For a queue that it drains: a consumer with credit gets more once the socket has room.
         """
         return not self.has_room()
 
     def drained(self) -> None:
-        """What it asked of its queue with ``drain``: it was given all that there is for it now, or is used up."""
+        """The answer to ``drain``: it was given everything available, or its credit is used up."""
 
     def hold(self, batch: int) -> None:
         """Hold back what was just delivered until that batch of the store is committed.
@@ -146,12 +147,12 @@ class Consumer(Holder):
     def revoked(self, queued: QueuedMessage) -> None:
         """A delivery was held past its ack timeout and has been taken back.
 
-        What is left in the protocol's hands is settled through ``queued.settlement`` without effect, whenever that
-        happens; until then it counts against the prefetch, so that a consumer that is stuck gets no more.
+        The protocol still holds it, and settles it later through ``queued.settlement``, without effect. Until then it
+        counts against the prefetch, so that a stuck consumer gets no more.
         """
 
     def subscriber(self) -> Subscriber | None:
-        """Whose it is, for listings; None: nobody's who is connected to the broker."""
+        """Its owner, for listings; None: no connected client."""
         return None
 
     @abstractmethod

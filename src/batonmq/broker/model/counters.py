@@ -7,56 +7,56 @@ from dataclasses import dataclass, fields
 
 @dataclass(slots=True)
 class Counters:
-    """Numbers of messages; none of them ever falls.
+    """Numbers of messages, which never fall.
 
-    Kept where a message takes another way than most, and once for each batch that is handed out: what was published
-    and accepted follows from these and from where the queue stands, so that the plain path counts nothing.
+    They are counted off the common path, and once for each dispatched batch. The numbers of published and accepted
+    messages follow from these and the queue's state, so that the plain path counts nothing.
     """
 
     enqueued: int = 0
-    """Messages that took a place in the queue: published, moved here, dead-lettered to it, fallen due."""
+    """Messages that entered the queue: published, moved, dead-lettered to it, or fallen due."""
     delivered: int = 0
-    """Messages handed to consumers or fetched, each time counted."""
+    """Deliveries to consumers, and fetches."""
     delivered_no_ack: int = 0
-    """Of these, those handed to consumers that need not acknowledge."""
+    """Of these, deliveries that need no acknowledgement."""
     fetched: int = 0
-    """Of these, those that a client asked for one by one (basic.get)."""
+    """Of these, fetches (basic.get)."""
     fetched_no_ack: int = 0
-    """Of those fetched, the ones that need no acknowledgement."""
+    """Of the fetches, those that need no acknowledgement."""
     fetched_empty: int = 0
-    """How often a client asked for a message and there was none; no number of messages."""
+    """Fetches that found no message."""
     redelivered: int = 0
-    """Of those delivered, the ones that had come back before."""
+    """Of the deliveries, redeliveries."""
     accepted: int = 0
-    """Messages that are done with: accepted, or handed out to somebody who need not accept."""
+    """Messages that are accepted, or delivered without a need to accept."""
     returned: int = 0
-    """Messages that were given back or taken back, wherever they went then."""
+    """Messages that were given back or taken back, wherever they went."""
     rejected: int = 0
     """Messages that a consumer rejected."""
     expired: int = 0
-    """Messages whose time was over."""
+    """Messages that expired."""
     dropped: int = 0
     """Messages that were pushed out by a length limit."""
     given_up: int = 0
     """Messages that had come back too often."""
     dead_lettered: int = 0
-    """Messages that went to an exchange for dead letters, for whatever reason."""
+    """Messages that were dead-lettered, for whatever reason."""
     refused: int = 0
-    """Messages that a full queue did not take."""
+    """Messages that were refused by the full queue."""
     purged: int = 0
     """Messages that were purged, or gone with their queue."""
 
     def redeliver(self, count: int) -> None:
-        """Count messages that were handed out and had come back before."""
+        """Count redeliveries."""
         self.redelivered += count
 
     def fetch(self, *, no_ack: bool) -> None:
-        """Count a message that a client has asked for and gets."""
+        """Count a fetched message."""
         self.fetched += 1
         self.fetched_no_ack += no_ack
 
     def found_nothing(self) -> None:
-        """Count that a client asked for a message and there was none."""
+        """Count a fetch that found no message."""
         self.fetched_empty += 1
 
     def gave_back(self, count: int) -> None:
@@ -81,7 +81,7 @@ class Counters:
         self.dead_lettered += is_dead_letter
 
     def enter_again(self) -> None:
-        """Do not count the place that a message takes which was counted when it came first."""
+        """Correct for a message that takes another place, and was counted at its first."""
         self.enqueued -= 1
 
     def lost_all(self, count: int, *, enqueued: int = 0) -> None:
@@ -96,31 +96,31 @@ class Counters:
 
 
 class ExchangeCounters:
-    """Numbers of the messages that clients published to an exchange; none of them ever falls.
+    """Numbers of the messages that clients published to an exchange, which never fall.
 
-    What other exchanges led on counts where it was published, as in RabbitMQ; dead letters count nowhere.
+    A message routed on by other exchanges counts where it was published, as in RabbitMQ; dead letters are not counted.
     """
 
     __slots__ = ("_passed", "_received", "_routed", "dropped", "returned")
 
     def __init__(self) -> None:
-        # Messages to one queue each are counted once for a run of them.
+        # Messages to one queue each are counted per run.
         self._passed = 0
         self._received = 0
         self._routed = 0
         self.dropped = 0
-        """Messages that no queue wanted, and of which the publisher did not ask to be told."""
+        """Unroutable messages that were dropped."""
         self.returned = 0
-        """Messages that no queue wanted, and that were given back to the publisher."""
+        """Unroutable messages that were returned to the publisher."""
 
     @property
     def published(self) -> int:
-        """Messages that came to the exchange."""
+        """Messages published to the exchange."""
         return self._passed + self._received
 
     @property
     def routed(self) -> int:
-        """Places in queues that they were given: a message for three queues counts three times."""
+        """Their copies in queues: a message for three queues counts three times."""
         return self._passed + self._routed
 
     def passed_on(self, count: int) -> None:
@@ -133,12 +133,12 @@ class ExchangeCounters:
         self._routed += targets
 
     def drop(self) -> None:
-        """Count a message that no queue wanted."""
+        """Count an unroutable message."""
         self._received += 1
         self.dropped += 1
 
     def give_back(self) -> None:
-        """Count a message that no queue wanted and that was returned."""
+        """Count an unroutable message that was returned."""
         self._received += 1
         self.returned += 1
 

@@ -1,4 +1,4 @@
-"""What a declaration or a consumer asks for in its arguments: read, checked, and compared with what exists."""
+"""The arguments of declarations and consumers: parsed, checked, and compared with existing ones."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
-# RabbitMQ 4.0: without an argument of its own, a quorum queue gives up a message that came back more than 20 times.
+# RabbitMQ 4.0: by default a quorum queue gives up a message that came back more than 20 times.
 QUORUM_DELIVERY_LIMIT = 20
 
-# Arguments that mean nothing without another.
+# Arguments that need another.
 DEPENDENT = {name: argument for name, argument in ARGUMENTS.items() if argument.needs}
 
 
 def check_new(
     arguments: Mapping[str, FieldValue], described: str, *, durable: bool, exclusive: bool, auto_delete: bool
 ) -> None:
-    """Refuse a new queue with arguments that it could not heed. Raises PreconditionFailed.
+    """Refuse a new queue with arguments that it could not honour. Raises PreconditionFailed.
 
     Queues in the store that an earlier version has accepted are not checked.
     """
@@ -47,7 +47,7 @@ def check_new(
 
 
 def check_consumer(arguments: Mapping[str, FieldValue], queue_arguments: Mapping[str, FieldValue], queue: str) -> None:
-    """Refuse a consumer's arguments that such a queue cannot heed. Raises PreconditionFailed."""
+    """Refuse a consumer's arguments that such a queue cannot honour. Raises PreconditionFailed."""
     for name in STREAM_CONSUMERS:
         if name in arguments:
             raise PreconditionFailed(f"invalid arg '{name}' for {queue} of queue type {_type_of(queue_arguments)}")
@@ -60,7 +60,7 @@ def _type_of(arguments: Mapping[str, FieldValue]) -> str:
 
 def _checked(name: str, value: FieldValue, described: str) -> int | float | str | bool:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        # No field table has room for it. JSON has.
+        # It fits no field table, but JSON has it.
         raise PreconditionFailed(f"invalid arg '{name}' for {described}: {{value_out_of_range,{str(value)[:32]}}}")
     try:
         return ARGUMENTS[name].check(value)
@@ -72,7 +72,8 @@ def read_settings(arguments: Mapping[str, FieldValue], described: str, *, lenien
     """Check a queue's arguments.
 
     ``described`` names the queue in errors. Unknown arguments are left alone, as RabbitMQ does. Raises
-    PreconditionFailed; or if ``lenient`` leaves out what is wrong, for queues that an earlier version let in.
+    PreconditionFailed; with ``lenient`` leaves out invalid arguments instead, for queues that an earlier version
+    accepted.
     """
     found: dict[str, int | float | str | bool] = {}
     for name, value in arguments.items():
@@ -97,7 +98,7 @@ def read_settings(arguments: Mapping[str, FieldValue], described: str, *, lenien
 
 
 def check_changes(changes: Mapping[str, FieldValue], described: str) -> None:
-    """Check arguments that an existing queue is to be given; None takes one away. Raises PreconditionFailed."""
+    """Check new arguments for an existing queue; None removes one. Raises PreconditionFailed."""
     for name, value in changes.items():
         if name not in IN_POLICIES:
             why = "cannot be changed while the queue lives" if name in ARGUMENTS else "is not known"
@@ -128,7 +129,7 @@ def read_timeout(arguments: Mapping[str, FieldValue], described: str) -> int | N
 def require_equivalent(
     current: Mapping[str, FieldValue], received: Mapping[str, FieldValue], described: str, names: tuple[str, ...]
 ) -> None:
-    """Compare what a second declaration says with what exists, for the arguments that count.
+    """Compare a second declaration with the existing object, in the arguments that matter.
 
     Numbers are equal whatever their width on the wire. Raises PreconditionFailed.
     """
@@ -141,7 +142,7 @@ def require_equivalent(
 
 
 def are_equivalent(one: FieldValue, other: FieldValue) -> bool:
-    """Do two values of an argument mean the same? Numbers do whatever their width on the wire; None: no argument."""
+    """Are two values of an argument equal? Numbers do whatever their width on the wire; None: no argument."""
     if one != other:
         return False
     is_same_type = type(one) is type(other) or (isinstance(one, str) and isinstance(other, str))

@@ -1,6 +1,6 @@
-"""Events: what happens in a broker beside its messages, told one at a time to whoever watches.
+"""Events: what happens in a broker apart from messages, reported one at a time to listeners.
 
-Nothing is told per message. What was told last is kept, so that a watcher who was away for a moment misses nothing.
+Messages cause no events. The latest events are kept, so that a listener who was away for a moment misses nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
-# How many may listen at once: each is told of everything.
+# The most listeners: each is told of everything.
 LISTENERS_MAX = 100
-# How many events are kept for those who come back, and how long a text in one may be: clients choose names.
+# The number of events kept for returning listeners, and the longest text in one: clients choose names.
 KEPT = 1_000
 TEXT_MAX = 1_000
 
@@ -58,20 +58,20 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
-    """One thing that has happened."""
+    """One event."""
 
     number: int
-    """Each event's is higher than that of the one before, and after a restart they go on from a higher one."""
+    """Its number, which always rises, over restarts too."""
     kind: str
-    """What it was: one of KINDS."""
+    """Its kind, one of KINDS."""
     at: int
-    """When it was, in milliseconds since the epoch."""
+    """Its time, in milliseconds since the epoch."""
     vhost: str
-    """The virtual host that it concerns; "": it concerns the broker as a whole."""
+    """The virtual host concerned; "": the broker as a whole."""
     user: str
-    """The user whose it is; "": nobody's in particular."""
+    """The user concerned; "": none in particular."""
     details: Mapping[str, object]
-    """What else there is to say, in values that JSON can represent."""
+    """Further details, as JSON values."""
 
 
 Listener: TypeAlias = Callable[[Event], None]
@@ -86,16 +86,16 @@ class Events:
         self._clock = clock
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._listeners: dict[Listener, None] = {}
-        # A broker that was started later begins with a higher number, unless it has told a thousand events a second.
+        # A later start begins with a higher number, unless there were a thousand events a second.
         self._last = int(clock.time() * 1000)
 
     @property
     def last(self) -> int:
-        """The number of the last event; before the first, one that is lower than any."""
+        """The number of the last event; before the first, a lower one."""
         return self._last
 
     def tell(self, kind: str, *, vhost: str = "", user: str = "", **details: object) -> None:
-        """Something has happened. Texts that are too long are cut off."""
+        """Report an event. Texts that are too long are cut off."""
         for name, value in details.items():
             if isinstance(value, str) and len(value) > TEXT_MAX:
                 details[name] = value[:TEXT_MAX] + "..."
@@ -106,25 +106,25 @@ class Events:
             try:
                 listener(event)
             except Exception:
-                # A watcher must not disturb what is watched.
+                # A listener must not disturb the broker.
                 self.forget(listener)
                 log.exception("a fault of the broker's own: a listener failed at %s and hears no more", kind)
 
     def after(self, number: int) -> tuple[list[Event], bool]:
-        """The events after that number that are still kept, and whether these are all."""
+        """The kept events after that number, and whether these are all."""
         kept = [event for event in self._kept if event.number > number]
         is_known = number >= self._last - len(self._kept) and number <= self._last
         return kept, is_known
 
     def listen(self, listener: Listener) -> None:
-        """Call the listener with each event from now on. It is to return at once.
+        """Call the listener with each event from now on.
 
-        Raises ResourceError when too many listen already.
+        It must return at once. Raises ResourceError if there are too many listeners.
         """
         if len(self._listeners) >= LISTENERS_MAX:
             raise ResourceError(f"{LISTENERS_MAX} listen to events already")
         self._listeners[listener] = None
 
     def forget(self, listener: Listener) -> None:
-        """Do not call the listener any more."""
+        """Remove a listener."""
         self._listeners.pop(listener, None)

@@ -1,4 +1,4 @@
-"""The broker's own faults: work for one queue or one session may fail without harm to the others.
+"""Isolates the broker's own faults: work for one queue or one session may fail without harm to the others.
 
 A queue whose work raises an exception does nothing more in that turn. It tries again after a second. When that has
 failed some times, the queue is set aside: paused, with the reason in listings, until somebody resumes or deletes it, or
@@ -41,7 +41,10 @@ class Strikes:
         self._reason = ""
 
     def add(self, reason: str, now: float) -> tuple[int, bool]:
-        """Count a fault; returns how many there were lately, and if it is a new one. ``now``: monotonic seconds."""
+        """Count a fault; returns how many there were lately, and whether it is a new one.
+
+        ``now``: monotonic seconds.
+        """
         self._count = self._count + 1 if now - self._at <= STRIKES_SECONDS else 1
         self._at = now
         is_new, self._reason = reason != self._reason, reason
@@ -70,7 +73,7 @@ class Faults:
             return None
 
     def insist(self, again: Callable[[], None], work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Do the work; after a fault ``again`` is called later, unless the queue is set aside by then."""
+        """Do the work; after a fault call ``again`` later, unless the queue is set aside by then."""
         try:
             return work(*args, **kwargs)
         except Exception as fault:
@@ -108,7 +111,7 @@ class Faults:
 
 
 def _owner_of(work: object) -> object:
-    """The object whose method the work is, or that it is called with."""
+    """The object that the work belongs to: that of its method, or its argument."""
     while isinstance(work, partial):
         for argument in work.args:
             if isinstance(argument, Scheduled):

@@ -18,7 +18,7 @@ OF_USERS: Final = (MAX_CONNECTIONS, MAX_CHANNELS)
 
 
 def read_limit(name: str, value: object, known: tuple[str, ...]) -> int:
-    """Check a limit; ``known`` is OF_VHOSTS or OF_USERS. A negative one is no limit. Raises PreconditionFailed."""
+    """Check a limit; ``known`` is OF_VHOSTS or OF_USERS. A negative value means no limit. Raises PreconditionFailed."""
     if name not in known:
         raise PreconditionFailed(f"'{name}' is no limit; there are {' and '.join(known)}")
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**63) <= value < 2**63:

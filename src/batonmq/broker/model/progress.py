@@ -1,4 +1,4 @@
-"""What consumers say of how far their work is, for people who look. Nothing depends on it, and nothing keeps it."""
+"""The progress that consumers report, for people. Nothing depends on it, and it is not stored."""
 
 from __future__ import annotations
 
@@ -11,47 +11,47 @@ if TYPE_CHECKING:
 
     from batonmq.queued import Holder, QueuedMessage
 
-# Characters of a note: whoever reads it has a line.
+# The longest note, in characters: it has to fit a line.
 NOTE_MAX = 200
-# This many are kept before those are looked for that are over.
+# With more entries than this, obsolete ones are removed.
 FEW = 16
 
 
 class Progress(NamedTuple):
-    """How far the work on a message is."""
+    """The progress of the work on a message."""
 
     fraction: float
     """From 0 to 1."""
     note: str
-    """What is being done; "": nothing was said."""
+    """A note on what is being done; "": none."""
     at: int
-    """When it was said, in milliseconds since the epoch."""
+    """The time of the report, in milliseconds since the epoch."""
 
 
 class ProgressNotes:
-    """The latest word on each message of a virtual host that is being worked on."""
+    """The latest progress of each message in a virtual host."""
 
     __slots__ = ("_most", "_notes")
 
     def __init__(self) -> None:
-        # With the return count and the holder at that time: to the next holder it says nothing.
+        # With the return count and the holder at that time: it does not apply to the next holder.
         self._notes: dict[QueuedMessage, tuple[Progress, int, Holder | None]] = {}
         self._most = FEW
 
     def note(self, queued: QueuedMessage, progress: Progress) -> None:
-        """The holder of a message has said so."""
+        """Record the progress reported by a message's holder."""
         if queued not in self._notes and len(self._notes) >= self._most:
             self._notes = {one: note for one, note in self._notes.items() if _is_current(one, note)}
             self._most = max(FEW, 2 * len(self._notes))
         self._notes[queued] = progress, queued.returns, queued.holder
 
     def of(self, queued: QueuedMessage) -> Progress | None:
-        """What its holder has said of a message; None: nothing."""
+        """The progress of a message; None: none was reported."""
         note = self._notes.get(queued)
         return note[0] if note is not None and _is_current(queued, note) else None
 
     def all(self) -> Iterator[tuple[QueuedMessage, Progress]]:
-        """Each message of whose progress something is known."""
+        """All messages with reported progress."""
         for queued, note in self._notes.items():
             if _is_current(queued, note):
                 yield queued, note[0]

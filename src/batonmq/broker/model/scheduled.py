@@ -8,7 +8,7 @@ from batonmq.queued import Settlement
 
 
 class Scheduled(Settlement):
-    """Something that is dispatched when a turn ends, and set aside when that fails again and again."""
+    """Something that is dispatched at the end of a turn, and set aside after repeated failures."""
 
     __slots__ = ()
 
@@ -24,7 +24,7 @@ class Scheduled(Settlement):
 
     @abstractmethod
     def touch(self) -> None:
-        """Have it dispatched when the turn ends."""
+        """Request its dispatch at the end of the turn."""
 
     @abstractmethod
     def struck(self, reason: str, now: float) -> tuple[int, bool]:

@@ -37,13 +37,13 @@ EXPIRE: Final = 1
 CALL: Final = 2
 WORK: Final = 3
 
-# Queues are read on for this many seconds of a turn: at a start thousands may want it.
+# The seconds of a turn for reading messages from the store: at a start thousands of queues may need it.
 READ_SECONDS: Final = 0.005
-# How much of the work that is done bit by bit fits in a turn: this many due messages take 3 ms, with the store's part.
+# The amount of piecemeal work in a turn: this many due messages take 3 ms, including the store.
 SHARE: Final = 256
 # Work that the store refused is tried again after this many seconds.
 RETRY_SECONDS: Final = 1.0
-# The answer of a job that can do nothing before the next commit.
+# The result of a job that can do nothing before the next commit.
 NOT_NOW: Final = -1
 
 
@@ -73,23 +73,23 @@ class Scheduler:
         self.faults = Faults(self.timetable, clock)
         self.commits = Commits(store, self.faults, self.wake)
         self.events = Events(clock)
-        """Tells whoever watches the broker what happens in it."""
+        """The broker's events."""
         self.memory = Memory(memory_limit)
         self.is_serving = True
         """False: nothing is delivered and nothing falls due, as another process has the queues."""
         self.chained = 0
-        """How many dead letters are on their way, each because of the one before it."""
+        """The length of the current chain of dead letters, each caused by the one before it."""
         self._host: Callable[[], None] = lambda: None
         self._touched: list[Scheduled] = []
-        # By priority; each job once, the one that has waited longest first.
+        # By priority; each job once, oldest first.
         self._jobs: list[dict[Callable[..., object], None]] = [{}, {}, {}, {}]
 
     def begin_chained(self) -> None:
-        """Work begins within work of the same kind: what ``chained`` counts."""
+        """Note the start of nested work, which ``chained`` counts."""
         self.chained += 1
 
     def end_chained(self) -> None:
-        """That work is done."""
+        """Note the end of nested work."""
         self.chained -= 1
 
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None] | None = None) -> None:
@@ -112,7 +112,7 @@ class Scheduler:
         self._host()
 
     def touched(self, queue: Scheduled) -> None:
-        """Have the queue dispatched when the turn ends. To be called once until then."""
+        """Dispatch the queue at the end of the turn. Call this only once until then."""
         if not self._touched:
             self._host()
         self._touched.append(queue)
@@ -139,12 +139,12 @@ class Scheduler:
 
     @property
     def is_touched(self) -> bool:
-        """Is there anything to dispatch?"""
+        """Is there something to dispatch?"""
         return bool(self._touched)
 
     @property
     def wants_turn(self) -> bool:
-        """Is something left that another turn would do? For hosts that do not wait to be called."""
+        """Is there work for another turn? For hosts that poll instead of being called."""
         return bool(self._touched or (self._jobs[WORK] and self.is_serving) or self.has_reads)
 
     @property
@@ -179,11 +179,12 @@ class Scheduler:
     def read_on(self) -> None:
         """Do the work that has waited for the store. Only while the store is free.
 
-        Before it serves, and when it serves no more, only what somebody waits for: no message leaves by itself.
+        Before it serves, and after it has stopped serving, it only does work that somebody waits for: no message leaves
+        by itself.
         """
         callbacks, self._jobs[CALL] = self._jobs[CALL], {}
         if self.is_serving:
-            # Not before those who held something of the last owner have claimed it.
+            # Not before the holders of messages under the last owner have claimed them.
             self._run_timed(READ)
             self._run_timed(EXPIRE)
         self._call_back(callbacks)
@@ -192,7 +193,7 @@ class Scheduler:
     def _call_back(self, callbacks: dict[Callable[..., object], None]) -> None:
         """Call for as long as a turn may take, one at least; those that are left come first in the next turn.
 
-        Each may be a browser that looks through a long queue for the few messages that it wants.
+        Each may be a browser that searches a long queue for a few messages.
         """
         end = self.clock.monotonic() + READ_SECONDS
         called = 0

@@ -25,8 +25,8 @@ TIME_MAX = 100 * 365 * 24 * 3600 * 1000
 class Settings:
     """The features that a queue was asked for.
 
-    Times are whole milliseconds from 0 to 100 years; None means that the feature was not asked for. ``read_settings``
-    makes one of checked arguments.
+    Times are whole milliseconds from 0 to 100 years; None means that the feature was not requested. ``read_settings``
+    creates one from checked arguments.
     """
 
     ttl: int | None = None
@@ -43,7 +43,7 @@ class Settings:
     delivery_limit: int | None = None
     # The header that names a message's group, instead of x-group and JMSXGroupID.
     group_header: str | None = None
-    # Messages for which this is not true are not taken in.
+    # Messages that do not match this selector are not accepted.
     selector: str | None = None
     # A returned message waits for the delay, times the backoff for each earlier return, and the maximum at most.
     retry_delay: int | None = None
@@ -66,7 +66,7 @@ class Settings:
 
     @property
     def shapes_the_queue(self) -> bool:
-        """Whether every message must be checked against these settings, so that the plain path is closed to it."""
+        """Whether every message must be checked against these settings, and so cannot take the plain path."""
         return (
             self.ttl is not None
             or self.limits_length

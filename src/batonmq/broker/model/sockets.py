@@ -1,4 +1,4 @@
-"""The socket of a connection, as listings show it: its two ends, what TLS agreed on, and what went over it."""
+"""The socket of a connection, as listings show it: its two ends, the terms of TLS, and its traffic."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where a connection comes from, and where it goes to."""
+    """The two ends of a connection."""
 
     peer_host: str
-    """The client's address, without brackets; "unknown" for what is not an Internet address."""
+    """The client's address, without brackets; "unknown" if it is not an Internet address."""
     peer_port: int
     host: str
-    """Ours."""
+    """Our address."""
     port: int
 
     @property
@@ -29,34 +29,34 @@ def _with_port(host: str, port: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a client's certificate says. Names are written as in RFC 4514, the most particular part first."""
+    """The contents of a client's certificate. Names are written as in RFC 4514, the most specific part first."""
 
     subject: str
     issuer: str
     validity: str
-    """From when and until when, as ``2026-01-01T00:00:00Z - 2027-01-01T00:00:00Z``."""
+    """Its validity, such as ``2026-01-01T00:00:00Z - 2027-01-01T00:00:00Z``."""
     serial_number: str
-    """In hexadecimal digits."""
+    """The serial number in hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsTerms:
-    """What a TLS handshake has come to, in RabbitMQ's words."""
+    """The outcome of a TLS handshake, by RabbitMQ's names."""
 
     protocol: str
-    """Such as ``tlsv1.3``."""
+    """The protocol, such as ``tlsv1.3``."""
     cipher: str
-    """Such as ``aes_256_gcm``."""
+    """The cipher, such as ``aes_256_gcm``."""
     key_exchange: str
-    """Such as ``ecdhe_rsa``; ``any`` where the cipher suite does not say, as in TLS 1.3."""
+    """The key exchange, such as ``ecdhe_rsa``; ``any`` if the cipher suite does not name it, as in TLS 1.3."""
     hash: str
-    """Such as ``sha384``; ``aead`` where the cipher itself authenticates what it carries."""
+    """The hash, such as ``sha384``; ``aead`` if the cipher itself authenticates the data."""
     certificate: Certificate | None
-    """The client's, which was verified; None: it has shown none."""
+    """The client's verified certificate; None: it has shown none."""
 
 
 class Socket(Protocol):
-    """A socket, as it is now."""
+    """The current state of a socket."""
 
     @property
     def ends(self) -> Ends:
@@ -64,23 +64,23 @@ class Socket(Protocol):
 
     @property
     def tls(self) -> TlsTerms | None:
-        """What TLS agreed on; None: it has none."""
+        """The terms of TLS; None: there is no TLS."""
 
     @property
     def octets_received(self) -> int:
-        """Octets that came, without those of TLS."""
+        """Octets received, without those of TLS."""
 
     @property
     def octets_sent(self) -> int:
-        """Octets that were sent, without those of TLS."""
+        """Octets sent, without those of TLS."""
 
     @property
     def reads(self) -> int:
-        """How often something came."""
+        """The number of reads."""
 
     @property
     def writes(self) -> int:
-        """How often something was sent."""
+        """The number of writes."""
 
     @property
     def pending(self) -> int:
@@ -88,4 +88,4 @@ class Socket(Protocol):
 
     @property
     def is_held(self) -> bool:
-        """Is it not read for now, as the client publishes faster than consumers or the store can take?"""
+        """Is reading stopped because the client publishes faster than consumers or the store can take?"""

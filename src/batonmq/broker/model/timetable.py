@@ -40,7 +40,7 @@ class Timetable:
         self._on_change: Callable[[], None] | None = None
 
     def on_change(self, callback: Callable[[], None] | None) -> None:
-        """Have it called whenever the earliest time has changed."""
+        """Set the function to call whenever the earliest time changes."""
         self._on_change = callback
 
     def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
@@ -63,7 +63,7 @@ class Timetable:
         return heap[0][0] if heap else None
 
     def due(self) -> Iterator[Callable[[], None]]:
-        """The calls that are due now, and those that they make due; each once."""
+        """Make the calls that are due now, and those that they make due; each once."""
         now = self._clock.monotonic()
         heap = self._heap
         while heap and heap[0][0] <= now:

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 # How long a client may be served in one turn, in seconds; what one read brings of plain publishes takes 3 ms.
 SHARE_SECONDS: Final = 0.005
-# How long all clients together may be served. When that is used up, a client with something new gets the least share:
-# mostly it wants no more than that, and need not stand in line behind clients that want much. A confirm waits for two
-# turns: with twice the time, clients that asked for all they could had half of all confirms wait 23 ms, and not 13.
+# How long all clients together may be served. When that is used up, a client with a new request gets the least share:
+# mostly it needs no more, and so does not wait behind clients with much work. A confirm waits for two turns: with twice
+# the time, clients that asked for all they could had half of all confirms wait 23 ms, and not 13.
 TURN_SECONDS: Final = 0.01
 LEAST_SECONDS: Final = 0.0002
 # The least share of clients that stand in line. Each share costs a write and a pass of the loop.
@@ -41,16 +41,16 @@ class TurnTime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.left = TURN_SECONDS
-        """Seconds; below 0 when somebody took more than his share."""
+        """The time left in seconds; negative if somebody exceeded the share."""
         self.in_line = 0
-        """How many clients are known to want more."""
+        """How many clients have more work."""
 
     def begin(self) -> None:
         """Start another turn with the full time."""
         self.left = TURN_SECONDS
 
     def share(self) -> Share:
-        """Start a client's share now: 0.2 to 5 ms, less when many clients want more."""
+        """Start a client's share now: 0.2 to 5 ms, less when many clients have more work."""
         seconds = SHARE_SECONDS
         if self.in_line > 1:
             # As many clients as possible are served in a turn, so that nobody in the line waits for long.
@@ -58,13 +58,13 @@ class TurnTime:
         return Share(self._clock, min(seconds, max(LEAST_SECONDS, self.left)))
 
     def spend(self, share: Share) -> None:
-        """Take what the client has used from the time that is left."""
+        """Subtract the time that the client has used."""
         self.left -= self._clock.monotonic() - share.began
 
     def spend_since(self, began: float, left: float) -> None:
-        """Take the time since ``began``, when ``left`` was left; it includes what was spent in between."""
+        """Subtract the time since ``began``, when ``left`` was left, without counting time spent in between twice."""
         self.left = left - (self._clock.monotonic() - began)
 
     def line_up(self, count: int) -> None:
-        """Set how many clients are known to want more."""
+        """Set how many clients have more work."""
         self.in_line = count

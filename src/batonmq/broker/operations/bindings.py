@@ -1,4 +1,4 @@
-"""Binding queues and exchanges to exchanges, on behalf of a client: checked, then done."""
+"""Binds queues and exchanges to exchanges on behalf of a client: checks first, then acts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ class Bindings(Checks):
         self._unbind(self.vhost.router.exchange(name), source, routing_key, arguments)
 
     def bindings_between(self, source: str, destination: str, *, to_queue: bool) -> list[Binding]:
-        """The bindings between two; none where either is not there. Raises AccessRefused for who may not bind them."""
+        """The bindings between two; none if either is missing.
+
+        Raises AccessRefused for a user who may not bind them.
+        """
         if not to_queue:
             self._not_default(destination)
         self._require_binding("queue" if to_queue else "exchange", destination, source)

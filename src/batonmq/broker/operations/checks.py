@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
 
 
-# Requests about the broker are published to it; it is not an exchange, and nobody may make one of that name.
+# Management requests are published to it. It is not an exchange, and nobody may declare one of that name.
 MANAGEMENT = "batonmq.management"
 
 
@@ -51,13 +51,14 @@ class Checks:
         deliveries: Deliveries | None = None,
         barrier: ReadBarrier | None = None,
     ) -> None:
-        """``deliveries``: of a protocol whose clients number what they hold. ``barrier`` holds the connection up while
-        something that it asked for goes on; None: nothing does.
+        """``deliveries``: for protocols whose clients number their deliveries.
+
+        ``barrier`` suspends the connection while a request is in progress; None: nothing does.
         """
         self.vhost = vhost
         self.user = user
         self.owner = owner
-        # The connection's exclusive queues, which go with it.
+        # The connection's exclusive queues, which are deleted with it.
         self.owned: dict[str, Queue] = {}
         self.deliveries = deliveries
         self.barrier = barrier
@@ -81,14 +82,14 @@ class Checks:
         return exchange
 
     def _require(self, operation: str, kind: str, name: str) -> None:
-        """The right comes before all else that could be told: whoever lacks it does not learn what there is.
+        """Check the right before revealing anything: a user without it must not learn what exists.
 
-        It is asked for the name that will be looked up. Raises AccessRefused.
+        The name is the one that will be looked up. Raises AccessRefused.
         """
         self.user.require(self.vhost.name, operation, kind, clean(name))
 
     def _require_sight(self, kind: str, name: str) -> None:
-        """To see whether something is there, any right to it will do. Raises AccessRefused."""
+        """To check whether something exists, any right to it is enough. Raises AccessRefused."""
         name = clean(name)
         if not any(self.user.may(self.vhost.name, operation, name) for operation in ("write", "read")):
             self._require("configure", kind, name)

@@ -1,4 +1,4 @@
-"""Declaring and deleting in a virtual host, on behalf of a client: checked, then done."""
+"""Declares and deletes in a virtual host on behalf of a client: checks first, then acts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
 
 
-# An argument that tells which of a queue's others nobody asked for.
+# An internal argument that lists the defaults among a queue's arguments.
 BY_DEFAULT = "x-by-default"
 
 
@@ -171,15 +171,15 @@ class Declarations(Bindings):
         names = tuple(ARGUMENTS)
         if isinstance(unasked, list):
             names = tuple(name for name in ARGUMENTS if name in arguments or name not in unasked)
-        # What was changed in place may be said as it is, and as it was when the queue was declared.
+        # An argument changed in place may be declared with its current or its original value.
         declared = queue.changed_arguments
         changed = {name for name in declared if are_equivalent(declared[name], arguments.get(name))}
         require_equivalent(queue.arguments, arguments, described, tuple(name for name in names if name not in changed))
 
     def change_queue(self, name: str, changes: Mapping[str, FieldValue]) -> Queue:
-        """Change arguments of a queue that a policy could set, too, at once and for good; None takes one away.
+        """Change arguments of a queue that a policy could set, too, at once and permanently; None removes one.
 
-        Raises NotFound, AccessRefused, ResourceLocked, and PreconditionFailed, with which nothing is changed.
+        Raises NotFound, AccessRefused, ResourceLocked, and PreconditionFailed, and then changes nothing.
         """
         self._require("configure", "queue", name)
         queue = self.find_queue(name)
@@ -230,22 +230,22 @@ class Declarations(Bindings):
         return self.vhost.remove_queue(queue)
 
     def take_back(self, queue: Queue) -> None:
-        """Delete a queue that this connection has made, whatever the user's rights: it was to be its own alone."""
+        """Delete a queue that this connection created for itself, whatever the user's rights."""
         self.owned.pop(queue.name, None)
         self.vhost.remove_queue(queue)
 
     def forget_owned(self, name: str) -> None:
-        """An exclusive queue of the connection is gone already: it does not go with the connection."""
+        """Forget an exclusive queue of the connection that is deleted already."""
         self.owned.pop(name, None)
 
     def release_owned(self) -> None:
-        """Delete the exclusive queues of the connection, which is gone."""
+        """Delete the exclusive queues of the connection, which has ended."""
         self.vhost.let_go(self.owned.values())
         self.owned.clear()
 
 
 def shown_arguments(arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-    """The arguments of a queue, exchange or binding for listings, without what is the broker's own."""
+    """The arguments of a queue, exchange or binding for listings, without internal ones."""
     return {name: value for name, value in arguments.items() if name != BY_DEFAULT}
 
 
@@ -259,7 +259,7 @@ def _may_be_new(kind: str, name: str) -> None:
         raise AccessRefused(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
     if name == MANAGEMENT and kind == "exchange":
         raise AccessRefused(f"{kind} name '{name}' is reserved for requests about the broker")
-    # Protocols that have no short strings could say longer ones.
+    # Protocols without short strings could send longer names.
     if len(name) > NAME_MAX // 4 and len(name.encode(errors="surrogateescape")) > NAME_MAX:
         raise PreconditionFailed(f"{kind} name '{name[:64]}...' has more than {NAME_MAX} octets")
 

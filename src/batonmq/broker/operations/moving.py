@@ -1,4 +1,4 @@
-"""Purging by selection, and moving messages to another queue."""
+"""Purges selected messages, and moves messages to another queue."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ class Move(Sweep):
 
 
 def put(target: Queue, message: Message) -> int:
-    """Put a message into another queue, if that has room when its consumers have been served; tells the outcome."""
+    """Put a message into another queue, if that has room once its consumers were served; returns the outcome."""
     return move_in(target, message) if target.has_room_for(message.weight) else REFUSED

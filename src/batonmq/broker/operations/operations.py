@@ -42,13 +42,13 @@ class Route:
     def __init__(self, version: int, exchange: Exchange, targets: list[Target], *, by_key: bool) -> None:
         self.version = version
         self.exchange = exchange
-        # Publishes by this route are counted there.
+        # The counters for publishes by this route.
         self.counters = exchange.counters
         self.targets = targets
-        # The one queue, which is what most routes have.
+        # The only queue, as in most routes.
         single = targets[0] if len(targets) == 1 and by_key else None
         self.queue = single if isinstance(single, Queue) else None
-        # False: the headers of each message count, so that it must be routed by itself.
+        # False: headers matter, so that each message must be routed separately.
         self.by_key = by_key
 
 
@@ -62,7 +62,7 @@ class Operations(Declarations):
     def resolve(self, exchange_name: str, routing_key: str | None) -> Route:
         """The route of messages for an exchange and a routing key. Raises NotFound, AccessRefused.
 
-        None: each message will say its own key, for which it is resolved again.
+        None: each message names its own key, which is resolved then.
         """
         self._require("write", "exchange", exchange_name)
         exchange = self._exchange(exchange_name)
@@ -70,7 +70,7 @@ class Operations(Declarations):
             raise AccessRefused(f"cannot publish to internal {self._described('exchange', exchange_name)}")
         if exchange.has_topics and routing_key is not None:
             self.user.require_topics(self.vhost.name, "write", exchange.name, [routing_key])
-        # While the store cannot write, each message is looked at: only persistent ones are refused.
+        # While the store cannot write, each message is checked: only persistent ones are refused.
         by_key = self.vhost.router.goes_by_key(exchange) and self.vhost.store.error is None
         targets = self.vhost.router.route(exchange, [routing_key or ""], NO_HEADERS) if by_key else []
         return Route(self.vhost.router.version, exchange, targets, by_key=by_key)
@@ -182,7 +182,7 @@ class Operations(Declarations):
         most: int | None = None,
         selector: Selector | None = None,
     ) -> Sweep:
-        """What ``replay_queue`` starts, for a host that would rather ``run`` it. Raises the errors of that."""
+        """The replay that ``replay_queue`` starts, for a host that ``run``s it instead. Raises the same errors."""
         queue = self.require_readable(name)
         target = self.require_writable(to) if to is not None else None
         if queue is target:
@@ -210,9 +210,9 @@ class Operations(Declarations):
         return self.require_writable(name).deliver_delayed(number)
 
     def forget_key(self, name: str, key: bytes) -> None:
-        """Have the queue take the next message with that deduplication key, although it knows the key.
+        """Forget a deduplication key, so that the queue takes the next message with it.
 
-        Raises NotFound, also when it does not, AccessRefused, ResourceLocked.
+        Raises NotFound, also for an unknown key, AccessRefused, ResourceLocked.
         """
         queue = self.require_writable(name)
         if queue.keys is None or not queue.keys.forget(key):

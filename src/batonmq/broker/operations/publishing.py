@@ -1,6 +1,6 @@
-"""Publishing one message for somebody who publishes one now and then: checked, routed and put, in one call.
+"""Publishes single messages, for occasional publishers: checks, routes and enqueues in one call.
 
-Sessions have ways of their own, which take runs of messages; the checks are the same, with RabbitMQ's words.
+Sessions have their own code for runs of messages; the checks and RabbitMQ's texts are the same.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 class Published(NamedTuple):
-    """What became of a message."""
+    """The outcome for a message."""
 
     outcome: int
     """KEPT, STORED or REFUSED."""
     is_routed: bool
-    """Has any queue got it?"""
+    """Did any queue get it?"""
 
 
 def publish(operations: Operations, message: Message) -> Published:
-    """Publish a message whose properties nobody has looked at. Raises BrokerError, and nothing is done then."""
+    """Publish a message with unchecked properties. Raises BrokerError, and then does nothing."""
     vhost = operations.vhost
     properties = message.properties
     route = operations.resolve(message.exchange, message.routing_key)
@@ -57,7 +57,7 @@ def publish(operations: Operations, message: Message) -> Published:
     if error is not None and properties.persistent and any(target.durable for target in targets):
         raise ResourceError(f"the message cannot be kept: {error.reason}") from error
     if not targets:
-        # The publisher is told.
+        # The publisher learns of it.
         route.counters.give_back()
         return Published(KEPT, is_routed=False)
     route.counters.routed_to(len(targets))
@@ -65,14 +65,14 @@ def publish(operations: Operations, message: Message) -> Published:
 
 
 def _check_user(operations: Operations, user_id: str | None) -> None:
-    """The property user-id, if any, is who has logged in. Raises PreconditionFailed."""
+    """Check that the property user-id, if any, is the logged-in user. Raises PreconditionFailed."""
     login = operations.user
     if user_id is not None and user_id != login.name and "impersonator" not in login.tags:
         raise PreconditionFailed(f"user_id property set to '{user_id}' but authenticated user was '{login.name}'")
 
 
 def expiration_fault(expiration: str) -> str:
-    """RabbitMQ's words for what is wrong with a message's expiration; "" when nothing is."""
+    """RabbitMQ's text for an invalid expiration; "" if it is valid."""
     found = _INTEGER.match(expiration)
     if found is None:
         return "no_integer"

@@ -1,4 +1,4 @@
-"""Sending dead letters back to where they came from, as they were before they died."""
+"""Sends dead letters back to where they came from, as they were before they died."""
 
 from __future__ import annotations
 
@@ -58,18 +58,18 @@ class Replay(Sweep):
 
 
 class DiedThere:
-    """Selects dead letters by their last death: why, and in which queue; None: whatever that was."""
+    """Selects dead letters by the reason and the queue of their last death; None: any."""
 
     __slots__ = ("_queue", "_reason", "_selector")
 
     def __init__(self, reason: str | None, queue: str | None, selector: Selector | None) -> None:
-        """``selector``: what must be true of them besides."""
+        """``selector``: a further condition."""
         self._reason = reason
         self._queue = queue
         self._selector = selector
 
     def matches(self, message: Message) -> bool:
-        """Whether the message is such a dead letter."""
+        """Does the message match?"""
         (death,) = deaths_of(message, message.properties.headers or {})[:1] or (None,)
         return (
             death is not None
@@ -97,7 +97,7 @@ def alive(message: Message, headers: dict[str, FieldValue]) -> Message:
     if not message.is_dead_letter:
         return message
     (death,) = deaths_of(message, headers)[:1] or ({},)
-    # A message that is replayed begins anew.
+    # A replayed message starts over.
     own = {name: value for name, value in headers.items() if not is_death_header(name)}
     exchange, keys = death.get("exchange"), death.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else None

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
-# How often the progress of a sweep is told, in seconds.
+# How often the progress of a sweep is reported, in seconds.
 TELL_SECONDS = 1.0
-# Why a sweep ends early where the other queue is full.
+# The reason for an early end: the other queue is full.
 NO_ROOM = "there is no room for more where the messages should go"
 # Beside the outcomes of publishing: the message cannot go anywhere, and stays where it is.
 STAYS = 2
@@ -37,11 +37,11 @@ STAYS = 2
 class Sweep(ABC):
     """Takes the selected messages out of a queue, and calls ``done`` once, when all is durable.
 
-    ``start`` does it beside everything else, one slice per commit; ``run`` does it at once, in one commit.
+    ``start`` does it in the background, one slice per commit; ``run`` does it at once, in one commit.
     """
 
     verb = "purge"
-    """What it is called in events."""
+    """Its name in events."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class Sweep(ABC):
     ) -> None:
         """``most``: the largest number of messages to take; None: no limit.
 
-        ``to`` is the name of the queue where all of them go, if there is one; ``user`` is who asked for it.
+        ``to`` is the name of the target queue, if there is one; ``user`` is the requester.
         """
         self.queue = queue
         self._to = to
         self._user = user
-        # The number that its events bear, once it has begun, and when the last one was told.
+        # The number in its events, once it has begun, and the time of the last event.
         self._number = 0
         self._told = 0.0
         self.count = 0
-        # Messages that were selected but could not go anywhere.
+        # Selected messages that could not go anywhere.
         self.skipped = 0
         # Why it ended early.
         self.error: str | None = None
@@ -72,8 +72,8 @@ class Sweep(ABC):
         self._selector = selector
         self._done = done
         self._walk = Walk(queue)
-        # What was taken and is not committed yet, and the batch that it is in; and what of it a batch that fails has
-        # lost in its new place, and which comes back.
+        # Messages taken but not committed yet, with their batch; and those that a failed batch has lost in their new
+        # place, which come back.
         self._taken = 0
         self._undone: list[QueuedMessage] = []
         self._batch = 0
@@ -86,10 +86,10 @@ class Sweep(ABC):
         """
 
     def taken(self, count: int) -> None:  # noqa: B027 (for whoever counts them)
-        """Be told that this many more are out of the queue for good."""
+        """Called with the number of further messages that have left the queue for good."""
 
     def start(self) -> None:
-        """Begin. The sweep continues by itself, one slice per turn; events tell of it."""
+        """Begin. The sweep continues by itself, one slice per turn; events report it."""
         events = self.queue.scheduler.events
         self._number = events.last + 1
         self._tell(SWEEP_BEGUN)
@@ -116,13 +116,13 @@ class Sweep(ABC):
     def run(self) -> int:
         """Take them all now, for one commit; returns how many.
 
-        For a host that has waited until the store can be read. Raises StoreError; what was taken before is gone.
+        For a host that has waited until the store can be read. Raises StoreError; messages taken before stay taken.
         """
         try:
             while not self._is_over and (entries := self._walk.step()) is not None:
                 self._take_of(entries)
         finally:
-            # No more than this, whatever comes of the batch.
+            # No more than this, whatever the outcome of the batch.
             self._most = self._taken
             self._wait_or_go_on()
         return self._most
@@ -137,7 +137,7 @@ class Sweep(ABC):
         self._wait_or_go_on()
 
     def _take_of(self, entries: Sequence[tuple[Lane, QueuedMessage | StoredMessage]]) -> None:
-        """Take those that are selected."""
+        """Take the selected messages."""
         clock = self.queue.scheduler.clock
         now = self.queue.scheduler.now()
         until = clock.monotonic() + STEP_SECONDS
@@ -145,7 +145,7 @@ class Sweep(ABC):
             if self._most is not None and self.count + self._taken >= self._most:
                 break
             if entry.expires_at and entry.expires_at <= now:
-                # Its time is over: in another queue it would begin anew.
+                # It has expired: in another queue its time would start over.
                 continue
             if (self._selector is None or self._selector.matches(entry.message)) and not self._take(lane, entry):
                 break
@@ -208,7 +208,7 @@ class Sweep(ABC):
         self._go_on()
 
     def _have_gone(self, count: int) -> None:
-        """Count what has left the queue for good."""
+        """Count messages that have left the queue for good."""
         self.count += count
         self._taken = 0
         self._undone.clear()
@@ -217,7 +217,7 @@ class Sweep(ABC):
             self._tell(SWEEP_PROGRESS)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """What was to be stored elsewhere was not, so these messages stay in this queue."""
+        """The store failed to keep these messages elsewhere, so they stay in this queue."""
         if batch < self._batch:
             self.queue.scheduler.commits.wait(self)
             return
@@ -227,7 +227,7 @@ class Sweep(ABC):
                 self.queue.store.undelete(queued)
             queued.stay()
             put_back(self.queue, queued)
-        # What memory holds in its new place is there all the same.
+        # Messages held in memory are in their new place all the same.
         self._have_gone(self._taken - len(self._undone))
         self.queue.touch()
         self._end(error.reason)

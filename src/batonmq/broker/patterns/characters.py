@@ -1,4 +1,4 @@
-"""Single characters of a pattern: what an escape stands for, and classes in brackets."""
+"""Single characters of a pattern: escapes, and classes in brackets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def in_case(test: Test, *, ignored: bool) -> Test:
-    """The test itself, or one that looks at a character in both cases."""
+    """The test itself, or one that tries a character in both cases."""
     if not ignored:
         return test
     return lambda found: test(found) or test(found.lower()) or test(found.upper())
 
 
 def is_octal(cursor: Cursor, sign: str) -> bool:
-    """Three digits that make a character's code, and no number of a group?"""
+    """Are three digits a character's code, and not a group number?"""
     digits = sign + cursor.ahead(2)
     return len(digits) == 3 and digits[0] in "0123" and all(digit in "01234567" for digit in digits)
 
@@ -32,7 +32,7 @@ def class_of(sign: str) -> Test | None:
 
 
 def escaped(cursor: Cursor, sign: str) -> str:
-    """The character that an escape stands for. Raises PatternError for one that stands for none."""
+    """The character that an escape stands for. Raises PatternError for an invalid one."""
     if sign in CONTROLS:
         return CONTROLS[sign]
     if sign in "01234567":
@@ -58,7 +58,7 @@ def escaped(cursor: Cursor, sign: str) -> str:
 
 
 def read_class(cursor: Cursor, *, ignores_case: bool) -> Character:
-    """The class of which the '[' has been taken. Raises PatternError."""
+    """Parse a class after its '['. Raises PatternError."""
     negated = cursor.takes("^")
     single: set[str] = set()
     spans: list[tuple[str, str]] = []
@@ -89,7 +89,7 @@ def read_class(cursor: Cursor, *, ignores_case: bool) -> Character:
 
 
 def _member(cursor: Cursor, tests: list[Test]) -> str | None:
-    """A character of the class; None for a class in it, which goes to the tests."""
+    """A character of the class; None for a nested class, which is added to the tests."""
     character = cursor.next()
     if character == "[" and cursor.takes(":"):
         negated = cursor.takes("^")

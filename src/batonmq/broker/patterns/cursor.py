@@ -1,14 +1,14 @@
-"""Where the reading of a pattern is, and the error that says so."""
+"""The position of the parser in a pattern, and the error that names it."""
 
 from __future__ import annotations
 
 
 class PatternError(ValueError):
-    """No pattern, or one that cannot be matched in bounded time; the text says where and why."""
+    """Invalid pattern, or one that cannot be matched in bounded time; the text says where and why."""
 
 
 class Cursor:
-    """A place in a pattern, which only goes on as characters are taken."""
+    """A position in a pattern, which advances as characters are taken."""
 
     __slots__ = ("_at", "_source")
 
@@ -18,15 +18,15 @@ class Cursor:
 
     @property
     def finished(self) -> bool:
-        """Is nothing left?"""
+        """Is it at the end?"""
         return self._at >= len(self._source)
 
     def wrong(self, what: str) -> PatternError:
-        """The error to raise: what is wrong, and where."""
+        """An error that names the fault and the position."""
         return PatternError(f"{what} at position {self._at}")
 
     def peek(self) -> str:
-        """The next character, which stays; "" at the end."""
+        """Peek at the next character; "" at the end."""
         return self._source[self._at] if self._at < len(self._source) else ""
 
     def next(self) -> str:
@@ -44,7 +44,7 @@ class Cursor:
         return False
 
     def until(self, end: str) -> str:
-        """Take what comes before ``end``, and ``end``. Raises PatternError when it does not come."""
+        """Take the text up to ``end``, and ``end``. Raises PatternError if it does not come."""
         stop = self._source.find(end, self._at)
         if stop < 0:
             raise self.wrong(f"'{end}' is missing")
@@ -53,11 +53,11 @@ class Cursor:
         return text
 
     def rest(self) -> str:
-        """All that is left, which stays."""
+        """Peek at the rest."""
         return self._source[self._at :]
 
     def ahead(self, count: int) -> str:
-        """The next ``count`` characters, which stay; fewer at the end."""
+        """Peek at the next ``count`` characters; fewer at the end."""
         return self._source[self._at : self._at + count]
 
     def skip(self, count: int) -> None:

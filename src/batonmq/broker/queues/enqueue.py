@@ -3,7 +3,7 @@
     published, dead-lettered, moved, a repeated copy ..... ``place``
     fallen due ........................................... ``enter``
 
-The plain path (``Queue.publish``) asks for nothing of this, and goes to the lane at once.
+The plain path (``Queue.publish``) needs none of this, and goes to the lane at once.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     """Publish a message to a queue whose settings, or whose message's headers, ask for a feature.
 
-    Tells REFUSED, KEPT or STORED. Raises PreconditionFailed for headers that mean nothing, which a protocol has refused
-    before.
+    Returns REFUSED, KEPT or STORED. Raises PreconditionFailed for invalid headers, which a protocol refuses beforehand.
     """
     if queue.deleted:
         # The queue was deleted after the message was routed to it: as if there had been no queue.
@@ -63,23 +62,23 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
 
 
 def move_in(queue: FeaturedQueue, message: Message) -> int:
-    """Put in a message that comes from another queue: it has no delay, and is not taken for a duplicate.
+    """Put in a message from another queue: it has no delay, and is not checked for duplicates.
 
-    Tells KEPT or STORED; REFUSED: the queue is deleted. Whether it has room is asked before.
+    Returns KEPT or STORED; REFUSED: the queue is deleted. Check beforehand that it has room.
     """
     if queue.deleted:
         return REFUSED
     queue.expect(message)
     is_stored = queue.survives_restart and message.properties.persistent
-    # It is in the store also if it was paged out at once.
+    # It is in the store even if it was paged out at once.
     return STORED if place(queue, message, DURABLE if is_stored else IN_MEMORY).stored else KEPT
 
 
 def copy_in(queue: FeaturedQueue, origin: QueuedMessage, *, is_owed: bool) -> bool:
     """Put in a copy of a delayed message, without its delay; False: the queue is full and refuses it.
 
-    It goes to the store with the batch that holds what becomes of ``origin``. If it is owed to that, both are tried
-    again should the batch fail.
+    It goes to the store in one batch with the change of ``origin``. If it depends on that, both are tried again if the
+    batch fails.
     """
     properties = origin.message.properties
     headers = without_times(properties.headers or {}) or None

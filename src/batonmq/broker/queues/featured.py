@@ -1,4 +1,4 @@
-"""A queue with its features: what the way in and the way out work on. ``Queue`` puts these together."""
+"""A queue with its features: the state on which enqueue and dispatch work. ``Queue`` puts these together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class FeaturedQueue(QueueState):
-    """What a queue's settings, its messages and its consumers ask for beyond first in, first out."""
+    """A queue with everything that its settings, messages and consumers need beyond first in, first out."""
 
     __slots__ = ("ack_timeouts", "delays", "draining", "expiry", "flow_control", "keys", "router", "selection")
 
@@ -49,7 +49,7 @@ class FeaturedQueue(QueueState):
         settings: Settings,
         lanes: Iterable[LaneRecord] | None = None,
     ) -> None:
-        """``lanes``: what the store has of it, if it is brought back. Raises StoreError without a lane that is free."""
+        """``lanes``: its records in the store, if it is restored. Raises StoreError without a lane that is free."""
         super().__init__(
             name,
             vhost_name,
@@ -62,9 +62,9 @@ class FeaturedQueue(QueueState):
             settings=settings,
         )
         self.router = router
-        # How messages are dispatched if not every consumer takes the next one.
+        # Selective dispatch, if not every consumer takes the next message.
         self.selection: Selection | None = None
-        # The consumers to tell when there is nothing more for them.
+        # Draining consumers, to be told when there is nothing more for them.
         self.draining: dict[Consumer, None] = {}
         self.expiry = Expiry(self)
         self.flow_control = FlowControl()
@@ -127,13 +127,13 @@ class FeaturedQueue(QueueState):
         return bring_again(self, self.router, queued) if is_kept_back(self, queued.message) else None
 
     def deduplication(self) -> Deduplication:
-        """The deduplication keys that are known."""
+        """The known deduplication keys."""
         if self.keys is None:
             self.keys = Deduplication(self, [])
         return self.keys
 
     def watch_deadline(self, queued: QueuedMessage, holder: Consumer | None = None, timeout: int | None = None) -> None:
-        """Watch a delivered message if it has an ack timeout; ``timeout``: that in ms, whatever the settings say."""
+        """Watch a delivered message if it has an ack timeout; ``timeout``: in ms, instead of that of the settings."""
         if timeout is None and holder is not None:
             timeout = holder.timeout
         if timeout is None:
@@ -171,7 +171,7 @@ class FeaturedQueue(QueueState):
     # ------------------------------------------------------------------ which way messages take
 
     def look_at_features(self) -> None:
-        """Decide again whether messages take the plain path or that of the features."""
+        """Decide again whether messages take the plain path or the path through the features."""
         consumers = self.consumers
         if consumers.choosy:
             self.selection = self.selection or Selection(self)
@@ -200,7 +200,7 @@ class FeaturedQueue(QueueState):
     def refuse(self, held: list[QueuedMessage]) -> None:
         """Do not deliver these messages again to the consumers that hold them now."""
         for queued in held:
-            # A client that fetches messages one by one is no particular consumer.
+            # A client that fetches messages one by one is not a consumer.
             if isinstance(queued.holder, Consumer) and queued.holder in self.consumers:
                 if self.selection is None:
                     self.selection = Selection(self)
@@ -210,7 +210,7 @@ class FeaturedQueue(QueueState):
     # ------------------------------------------------------------------ consumers with room
 
     def offer(self, consumer: Consumer) -> None:
-        """Put a consumer in line: it has room, or has room again."""
+        """Add a consumer to the ready ones: it has room, or has room again."""
         if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
             self.ready_consumers.join(consumer)
             if not self.touched:
@@ -238,7 +238,7 @@ class FeaturedQueue(QueueState):
     # ------------------------------------------------------------------ what is counted, and leaves
 
     def has_refused(self, *, is_dead_letter: bool) -> None:
-        """Count a message that the full queue refused, and that may have become a dead letter instead."""
+        """Count a message that the full queue refused; it may have become a dead letter instead."""
         self.counters.refuse(is_dead_letter=is_dead_letter)
 
     def has_entered_again(self) -> None:

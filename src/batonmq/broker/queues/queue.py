@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from batonmq.store.records import LaneRecord
 
 
-# Why a message became a dead letter of which its consumer said that it cannot be delivered there.
+# The reason for dead-lettering a message that its consumer declared undeliverable.
 UNDELIVERABLE = "undeliverable here"
 
 
@@ -72,7 +72,7 @@ class Queue(FeaturedQueue):
         settings: Settings,
         lanes: Iterable[LaneRecord] | None = None,
     ) -> None:
-        """``remove`` deletes the queue; ``lanes``: what the store has of it, if it is brought back.
+        """``remove`` deletes the queue; ``lanes``: its records in the store, if it is restored.
 
         Raises StoreError when there are no lanes left.
         """
@@ -100,7 +100,7 @@ class Queue(FeaturedQueue):
     def change_arguments(self, arguments: Mapping[str, FieldValue], declared: Mapping[str, FieldValue]) -> None:
         """Give the existing queue other arguments; ``configure`` it with the settings that follow from them.
 
-        ``declared``: of those that differ now, what the queue was declared with; None: without that one.
+        ``declared``: the original values of changed arguments; None: declared without the argument.
         """
         self.arguments = arguments
         self.changed_arguments = declared
@@ -119,7 +119,7 @@ class Queue(FeaturedQueue):
         self.touch()
 
     def set_aside(self, reason: str) -> None:
-        """Pause the queue as its work has failed again and again, until it is resumed or the broker starts again."""
+        """Pause the queue after repeated faults, until it is resumed or the broker restarts."""
         self.fault = reason
         self.pause(True)
         self.scheduler.events.tell(QUEUE_PAUSED, vhost=self.vhost_name, queue=self.name, fault=reason)
@@ -191,7 +191,7 @@ class Queue(FeaturedQueue):
                 dispatch_plain(self)
         if self.expiry.watching and not self.fault:
             self.expiry.expire()
-        # Memory holds no more of the queue than it may, and no less than it can.
+        # Keep as much of the queue in memory as allowed, and no more.
         memory = self.scheduler.memory
         if self.draining:
             end_drains(self)
@@ -226,15 +226,15 @@ class Queue(FeaturedQueue):
     def take(self) -> QueuedMessage | None:
         """The next message, now held (settle it); None when none is at hand.
 
-        A message whose time is over does not count: it expires here. When the window is empty but the store has
+        An expired message is not returned: it is dropped here. When the window is empty but the store has
         more, None comes back too; the queue goes on by itself once that has been read.
         """
         return take(self, None)
 
     def get(self, *, no_ack: bool = False) -> QueuedMessage | None:
-        """One message for a client that asks for it (basic.get), read from the store at once if need be.
+        """One message for a client that fetches (basic.get), read from the store at once if necessary.
 
-        ``no_ack``: the caller accepts it at once. None with ``is_reading``: ask again when the store has been read.
+        ``no_ack``: the caller accepts it at once. None with ``is_reading``: try again when the store has been read.
         """
         self.used()
         self.scheduler.dispatch()
@@ -269,7 +269,7 @@ class Queue(FeaturedQueue):
         if queued.stored and not self.deleted:
             self.store.delete(queued)
             if not self.unsettled:
-                # Without a mark the commit writes one page less.
+                # Without a mark the commit writes one page fewer.
                 for lane in self.lanes:
                     self.store.drop_mark(lane.lane_id)
 
@@ -374,13 +374,13 @@ class Queue(FeaturedQueue):
         if self.keys is not None:
             self.keys.lost(queued)
         queued.kept_as(IN_MEMORY)
-        # The loss of a paged message shows when the store is read on.
+        # The loss of a paged message is noticed when the store is read.
         self.touch()
 
     # ------------------------------------------------------------------ consumers
 
     def subscribe(self, consumer: Consumer) -> None:
-        """Add a consumer; whether it may be added is the virtual host's to say."""
+        """Add a consumer; the virtual host checks beforehand that it may be added."""
         self.consumers.add(consumer)
         self.look_at_features()
         if self.selection is not None:
@@ -395,7 +395,7 @@ class Queue(FeaturedQueue):
             consumer.passed_over()
 
     def unsubscribe(self, consumer: Consumer) -> None:
-        """Remove a consumer; what it holds stays with it. An auto-delete queue goes with its last one."""
+        """Remove a consumer; it keeps the messages it holds. An auto-delete queue goes with its last one."""
         if consumer not in self.consumers:
             return
         self.withdraw(consumer)
@@ -436,7 +436,7 @@ class Queue(FeaturedQueue):
         consumers, self.consumers = self.consumers, Consumers()
         self.ready_consumers.clear()
         self.draining.clear()
-        # There are no consumers left: nothing is made that refers to the queue.
+        # No consumers are left, so nothing that refers to the queue is created.
         self.look_at_features()
         for consumer in consumers:
             consumer.cancelled()

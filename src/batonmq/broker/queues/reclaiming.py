@@ -30,7 +30,7 @@ def hand_on(queue: FeaturedQueue, held: list[QueuedMessage]) -> None:
 
 
 def reclaim(queue: FeaturedQueue, row: int, count: int, holder: Consumer | None) -> QueuedMessage | None:
-    """Have the holder hold the ready message of that row, as delivery number ``count``; None: it is not to be had.
+    """Give the ready message of that row to its holder again, as delivery number ``count``; None: it is not available.
 
     Never while the store is ``busy``. Raises StoreError.
     """

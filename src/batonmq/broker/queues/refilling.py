@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 # A read from the store takes about 2 us a message (`store/reading.py`): this many keep the loop below 2 ms.
 READ_MESSAGES = 1_000
 READ_BYTES = 4 << 20
-# With fewer messages in memory the next are read: reads have to wait for commits, and consumers should not.
+# With fewer messages in memory more are read: reads have to wait for commits, and consumers should not.
 READ_AHEAD = 4_000
 
 
 def wants_refill(queue: FeaturedQueue, lane: Lane) -> bool:
-    """Is the window short, while more waits in the store?"""
+    """Is the window short, with more in the store?"""
     if not lane.paged or len(lane.ready) >= READ_AHEAD:
         return False
     if lane.next_does_not_fit and lane.ready:
@@ -29,8 +29,8 @@ def wants_refill(queue: FeaturedQueue, lane: Lane) -> bool:
     if queue.fault:
         return False
     settings = queue.settings
-    # Without consumers nothing is read. But limits drop from the head, which must be in memory; and what a crash
-    # has left past the limit of its deliveries is found by reading.
+    # Without consumers nothing is read, with two exceptions: limits drop from the head, which must be in memory; and
+    # messages past their delivery limit after a crash are found by reading.
     is_limited = settings.limits_length or settings.delivery_limit is not None
     if not (queue.consumers or is_limited or lane.is_recounted):
         return False
@@ -39,12 +39,12 @@ def wants_refill(queue: FeaturedQueue, lane: Lane) -> bool:
 
 
 def can_refill(lane: Lane) -> bool:
-    """May the store be read on now? While it commits, only if all that is committed of the lane holds."""
+    """May the store be read now? During a commit, only if the committed part of the lane is up to date."""
     return not lane.store.busy or lane.changed_in <= lane.store.committed
 
 
 def refill(queue: FeaturedQueue, lane: Lane) -> bool:
-    """Read on from the store; returns whether that brought anything. Only if ``can_refill``. Raises StoreError."""
+    """Read more from the store; returns whether there was anything. Only if ``can_refill``. Raises StoreError."""
     store = lane.store
     memory = queue.scheduler.memory
     share = max(1, memory.share_of(lane.counted) - lane.bytes)
@@ -63,6 +63,6 @@ def refill(queue: FeaturedQueue, lane: Lane) -> bool:
             return False
     for queued in lane.fill(found, share, partial(is_past_limit, queue)):
         queue.discard(queued, DELIVERY_LIMIT)
-    # At once, so that the next queue that reads on knows it.
+    # At once, so that the next queue that reads takes it into account.
     lane.keep_to(memory)
     return True

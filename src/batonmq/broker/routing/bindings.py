@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.store.interface import Store
 
-# What makes a binding to a destination one of its own: its source, its key and its arguments.
+# The identity of a binding to a destination: its source, key and arguments.
 BindingKey: TypeAlias = tuple[Exchange, str, str]
 
 
@@ -27,7 +27,7 @@ class Bindings:
     def __init__(self, vhost: str, store: Store) -> None:
         self._vhost = vhost
         self._store = store
-        # By their destination, for when that goes; and there by what makes each one of its own.
+        # By destination, for when that is deleted, and then by identity.
         self._to: dict[Destination, dict[BindingKey, Binding]] = {}
 
     def find(
@@ -75,6 +75,6 @@ def _survives_restart(binding: Binding) -> bool:
 
 def _name_of(binding: Binding) -> str:
     kind = "exchange" if isinstance(binding.destination, Exchange) else "queue"
-    # The arguments are part of what makes a binding one of its own.
+    # The arguments are part of a binding's identity.
     arguments = sorted((name, repr(value)) for name, value in binding.arguments.items())
     return json.dumps([binding.source.name, kind, binding.destination.name, binding.routing_key, arguments])

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from batonmq.fields import FieldValue
 
-# Keys in both headers together: each is looked up in all exchanges that the message passes.
+# The most keys in both headers together: each is looked up in all exchanges that the message passes.
 COPIES_MAX: Final = 1_000
 
 
 def carbon_copies(headers: Mapping[str, FieldValue]) -> list[str]:
-    """The further routing keys of a message. What is not a text routes nowhere. Raises PreconditionFailed."""
+    """The further routing keys of a message. Values that are not text are ignored. Raises PreconditionFailed."""
     keys: list[str] = []
     for name in ("CC", "BCC"):
         if name not in headers:

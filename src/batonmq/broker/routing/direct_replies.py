@@ -84,10 +84,10 @@ class Nobody(Source):
         """Does nothing: no replies wait."""
 
     def unsubscribe(self, consumer: Consumer) -> None:
-        """Does nothing: who takes replies is known by its address."""
+        """Does nothing: receivers of replies are found by their address."""
 
     def drain(self, consumer: Consumer) -> None:
-        """There is nothing for it now."""
+        """Calls ``drained``: nothing is waiting for it."""
         consumer.drained()
 
     def stop_draining(self, consumer: Consumer) -> None:
@@ -133,7 +133,7 @@ class ReplyTarget:
         return KEPT
 
     def expect(self, message: Message) -> None:
-        """Nothing of it is kept."""
+        """Does nothing: replies are not kept."""
 
 
 class ReplyDesk:
@@ -142,7 +142,7 @@ class ReplyDesk:
     __slots__ = ("_changed", "_targets")
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        """``changed`` is called when an address comes or goes: cached routes to it are then invalid."""
+        """``changed`` is called when an address is added or removed: cached routes to it are then invalid."""
         self._changed = changed
         self._targets: dict[str, ReplyTarget] = {}
 
@@ -154,7 +154,7 @@ class ReplyDesk:
         return name
 
     def close(self, name: str) -> None:
-        """Remove the address of a consumer that is gone; later replies are dropped."""
+        """Remove the address of a former consumer; later replies are dropped."""
         if self._targets.pop(name, None) is not None:
             self._changed()
 

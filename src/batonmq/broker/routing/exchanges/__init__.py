@@ -1,4 +1,4 @@
-"""Exchanges: one type a file, all of them answering one question: where does a message with this key go?"""
+"""Exchanges, one type per file. All answer one question: where does a message with this key go?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _delayed(options: ExchangeOptions) -> Exchange:
     return DelayedExchange(options, ROUTING_TYPES)
 
 
-# All that can be declared.
+# All types that can be declared.
 EXCHANGE_TYPES: dict[str, ExchangeType] = {**ROUTING_TYPES, DelayedExchange.kind: _delayed}
 
 __all__ = [

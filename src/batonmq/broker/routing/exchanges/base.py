@@ -1,4 +1,4 @@
-"""What all exchanges have in common, and what they know of where messages end up."""
+"""The base of all exchanges, and the interfaces of their destinations."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ class Destination(Protocol):
 
     name: str
     survives_restart: bool
-    """Does it come back after a restart, and what binds it with it?"""
+    """Does it survive a restart, along with its bindings?"""
 
 
 class Target(Destination, Protocol):
-    """Where a routed message ends up: a queue, or whoever waits for a direct reply."""
+    """The target of a routed message: a queue, or a consumer waiting for a direct reply."""
 
     durable: bool
 
     def publish(self, message: Message) -> int:
-        """Take the message; tells REFUSED, KEPT or STORED."""
+        """Take the message; returns REFUSED, KEPT or STORED."""
         ...
 
     def expect(self, message: Message) -> None:
-        """The broker itself is about to put this in, for a message that is in the store."""
+        """Prepare for a message that the broker itself enqueues, in place of one in the store."""
         ...
 
     def has_room_for(self, size: int, count: int = 1) -> bool:
-        """Would it take that many messages, of that many octets together, and refuse none?"""
+        """Would it accept that many messages, of that many octets in total?"""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeOptions:
-    """What an exchange is declared with. Only its type says what else its arguments mean."""
+    """The options of an exchange. Its type defines the meaning of further arguments."""
 
     name: str
     durable: bool = False
-    """Does it come back after a restart?"""
+    """Does it survive a restart?"""
     auto_delete: bool = False
-    """Does it go with the last binding from it?"""
+    """Is it deleted with the last binding from it?"""
     internal: bool = False
-    """Is it for other exchanges alone, and not for clients to publish to?"""
+    """Is it only for other exchanges, and closed to publishers?"""
     arguments: Mapping[str, FieldValue] = field(default_factory=dict)
 
 
@@ -74,9 +74,9 @@ class Exchange(ABC):
     """Base of the exchange types. Bindings are kept here; a subclass keeps what it needs to match quickly."""
 
     kind: ClassVar[str]
-    # Does only the key count, and not the headers? Then a route can be remembered.
+    # Does only the key matter, and not the headers? Then a route can be cached.
     by_key: bool = True
-    # Does the key count at all? If not, a message with many (CC, BCC) is matched once.
+    # Does the key matter at all? If not, a message with several (CC, BCC) is matched once.
     uses_key: bool = True
     # Are its keys topics, for which users have permissions of their own?
     has_topics: bool = False
@@ -88,27 +88,27 @@ class Exchange(ABC):
         self.internal = options.internal
         self.arguments = options.arguments
         self.counters = ExchangeCounters()
-        # In their order; a dictionary, since one of ten thousand is to go as quickly as the only one.
+        # In order; a dictionary, so that removing one of ten thousand is as quick as removing the only one.
         self.bindings: dict[Binding, None] = {}
-        # The exchanges among the destinations, with how many of the bindings lead there.
+        # The exchanges among the destinations, with the number of bindings to each.
         self.onward: dict[Exchange, int] = {}
         own = self.arguments.get(ALTERNATE_EXCHANGE)
         self._own_alternate = str(own) if isinstance(own, str) else None
-        # The name of the exchange that gets what this one cannot route.
+        # The name of the exchange for messages that this one cannot route.
         self.alternate = self._own_alternate
 
     def follow_policy(self, alternate: str | None) -> None:
-        """A policy names an alternate exchange, or (None) does not any more; what was declared counts before it."""
+        """Set the alternate exchange of a policy, or None for none; a declared one takes precedence."""
         self.alternate = alternate if self._own_alternate is None else self._own_alternate
 
     def check_arguments(self, arguments: Mapping[str, FieldValue]) -> None:  # noqa: B027 (most types take any)
-        """Refuse a binding's arguments that mean nothing here. Raises PreconditionFailed."""
+        """Refuse a binding's arguments that are invalid here. Raises PreconditionFailed."""
 
     def check_key(self, routing_key: str) -> None:  # noqa: B027 (most types take any)
-        """Refuse a binding's key that means nothing here. Raises PreconditionFailed."""
+        """Refuse a binding's key that is invalid here. Raises PreconditionFailed."""
 
     def bind(self, binding: Binding) -> None:
-        """Add a binding that is not there yet."""
+        """Add a new binding."""
         self.bindings[binding] = None
         if isinstance(binding.destination, Exchange):
             self.onward[binding.destination] = self.onward.get(binding.destination, 0) + 1
@@ -136,12 +136,12 @@ class Exchange(ABC):
     def match_message(
         self, routing_key: str, headers: Mapping[str, FieldValue], properties: Properties | None
     ) -> Iterable[Destination]:
-        """The destinations of a message, for types that are not ``by_key`` and look at more than headers."""
+        """The destinations of a message, for types that are not ``by_key`` and check more than headers."""
         return self.match(routing_key, headers)
 
     def __repr__(self) -> str:
         return f"<Exchange {self.name!r} ({self.kind})>"
 
 
-# Makes an exchange; raises PreconditionFailed for arguments that mean nothing to its type.
+# Creates an exchange; raises PreconditionFailed for arguments that its type does not accept.
 ExchangeType: TypeAlias = Callable[[ExchangeOptions], Exchange]

@@ -14,13 +14,13 @@ __all__ = ["LINES_MAX", "LogLine", "LogLines"]
 
 LINES_MAX: Final = 1_000
 OCTETS_MAX: Final = 1 << 20
-# Of one line, a traceback of ours included.
+# The most octets of one line, a traceback included.
 LINE_MAX: Final = 8_192
 
-# Whose lines are kept.
+# The loggers whose lines are kept.
 LOGGERS: Final = ("batonmq", "asyncio")
 
-# The password of a URL, and what follows a word for a secret. No line is meant to hold one.
+# The password in a URL, and a value after a word for a secret. No line is meant to hold one.
 IN_URLS: Final = re.compile(r"(://[^\s/:@]{0,255}:)[^\s/@]{1,1024}@")
 NAMED: Final = re.compile(
     r"(?i)\b(passwords?|passphrase|passwd|secret|tokens?|authorization|api[_-]?key)"
@@ -38,13 +38,13 @@ class LogLine:
     level: str
     """'debug', 'info', 'warning', 'error' or 'critical'."""
     severity: int
-    """The number of that, as ``logging`` has it."""
+    """The level's number in ``logging``."""
     logger: str
     message: str
 
 
 class LogLines(logging.Handler):
-    """Keeps the last lines, and tells them to whoever listens, in the thread that writes them."""
+    """Keeps the last lines, and passes them to listeners, in the thread that logs them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,12 +54,12 @@ class LogLines(logging.Handler):
         self._listeners: tuple[Callable[[LogLine], None], ...] = ()
 
     def start(self) -> None:
-        """Keep lines from now on."""
+        """Start keeping lines."""
         for name in LOGGERS:
             logging.getLogger(name).addHandler(self)
 
     def stop(self) -> None:
-        """Keep none any more."""
+        """Stop keeping lines."""
         for name in LOGGERS:
             logging.getLogger(name).removeHandler(self)
 
@@ -85,11 +85,11 @@ class LogLines(logging.Handler):
         return [line for line in lines if line.severity >= severity][-most:]
 
     def listen(self, listener: Callable[[LogLine], None]) -> None:
-        """Call it with each line, in whatever thread. It must not log, and return at once."""
+        """Call a listener with each line, in any thread. It must not log, and must return at once."""
         self._listeners = (*self._listeners, listener)
 
     def forget(self, listener: Callable[[LogLine], None]) -> None:
-        """Do not call it any more."""
+        """Remove a listener."""
         self._listeners = tuple(one for one in self._listeners if one != listener)
 
 

@@ -36,7 +36,7 @@ from batonmq.management.page.files import page_routes
 
 __all__ = ["all_routes"]
 
-# Each module of the API has its own.
+# Each module of the API has its own routes.
 ROUTES: tuple[Route, ...] = (
     *auth_attempts.ROUTES,
     *BATON_ROUTES,
@@ -66,6 +66,6 @@ ROUTES: tuple[Route, ...] = (
 
 
 def all_routes(log_in: LogIn, prefix: str, metrics: tuple[Route, ...]) -> Routes:
-    """Whatever is answered, below ``prefix``."""
+    """All routes, below ``prefix``."""
     routes = (*ROUTES, *metrics, *session_routes(log_in), *page_routes(prefix))
     return Routes((*routes, openapi_route(routes, prefix)))

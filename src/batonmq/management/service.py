@@ -26,7 +26,7 @@ __all__ = ["Management"]
 
 logger = logging.getLogger("batonmq.management")
 
-# How long changes that are under way may take when the server stops, in seconds.
+# How long changes under way may take when the server stops, in seconds.
 FINISH_SECONDS: Final = 2.0
 
 
@@ -34,7 +34,7 @@ class Management:
     """The HTTP API and the web page: an extension of a server."""
 
     def __init__(self, shovels: Shovels | None = None) -> None:
-        """``shovels``: those of the server, which begin before this does; None: it runs none."""
+        """``shovels``: the server's shovels, which start before this; None: it runs none."""
         self._shovels = shovels or Shovels()
         self._parts: Parts
         self._http: HttpServer
@@ -43,7 +43,10 @@ class Management:
         self.context: Context
 
     def begin(self, parts: Parts) -> None:
-        """The broker is open; nobody can connect yet. Raises ConfigError for definitions that cannot be taken."""
+        """The broker is open, but clients cannot connect yet.
+
+        Raises ConfigError for definitions that cannot be imported.
+        """
         self._parts = parts
         if parts.config.server.definitions:
             take_file(parts, Path(parts.config.server.definitions))
@@ -67,7 +70,7 @@ class Management:
         )
 
     def endpoints(self) -> list[Endpoint]:
-        """Where the configuration has it, without TLS and with it; nowhere where it is off."""
+        """The endpoints without and with TLS, as configured; none if it is off."""
         configured, default = self._parts.config.management, ManagementConfig()
         found = []
         for scheme, port, usual, flag in (
@@ -99,7 +102,7 @@ class Management:
         self.context.log_lines.start()
         self.context.statistics.start()
         for one in self._parts.addresses():
-            # Metrics are told without a password.
+            # Metrics are served without a password.
             if one.scheme == "http" and one.path != METRICS_PATH and not address((one.host, one.port))[1]:
                 logger.warning(
                     "management listens on %s without TLS: passwords can be read on the way; set tls.certificate, or"
@@ -108,10 +111,10 @@ class Management:
                 )
 
     def reconfigure(self, config: Config) -> None:
-        """Nothing here can be changed while it is served."""
+        """Do nothing: no setting here can change while it runs."""
 
     async def stop(self) -> None:
-        """The server is about to stop: changes that are under way are made, whatever else is under way ends."""
+        """The server is about to stop: finish changes under way, and end everything else."""
         await self._application.finish(FINISH_SECONDS)
         await self.context.statistics.stop()
         await self._metrics.stop()

@@ -1,4 +1,4 @@
-"""Work on the broker's own loop that takes long: cut into slices, between which the broker does its work."""
+"""Long work on the broker's loop, cut into slices between which the broker does its work."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final, TypeVar
 
 __all__ = ["STRIDE", "Slices", "sliced"]
 
-# How long a slice may take, in seconds. What comes meanwhile for the broker waits so long, at most.
+# How long a slice may take, in seconds: the longest delay for the broker's other work.
 SLICE_SECONDS: Final = 0.001
 
-# How often the clock is looked at: every so many items.
+# The clock is checked after every so many items.
 STRIDE: Final = 8
 
 _Item = TypeVar("_Item")
 
 
 class Slices:
-    """Tells when a slice is over, and gives the loop to others then."""
+    """Measures a slice, and yields to the loop at its end."""
 
     __slots__ = ("_end",)
 
@@ -28,21 +28,22 @@ class Slices:
 
     @property
     def is_over(self) -> bool:
-        """Has this slice taken its time?"""
+        """Is this slice's time used up?"""
         return perf_counter() >= self._end
 
     async def rest(self) -> None:
-        """Let the loop do what else there is, and begin another slice."""
-        # Twice: what a pass of the loop has read is dispatched in the next one.
+        """Yield to the loop, and begin another slice."""
+        # Twice: input read in one pass of the loop is dispatched in the next.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         self._end = perf_counter() + SLICE_SECONDS
 
 
 async def sliced(items: Iterable[_Item], stride: int = STRIDE) -> AsyncIterator[_Item]:
-    """The items one by one, with the loop free to do other things in between. They must not change meanwhile.
+    """The items one by one, yielding to the loop in between.
 
-    ``stride``: after how many the clock is looked at; fewer where one alone may take long.
+    They must not change meanwhile. ``stride``: the clock is checked after this many; use fewer if one item may take
+    long.
     """
     slices = Slices()
     for number, item in enumerate(items):

@@ -153,7 +153,7 @@ class Declarations(Bindings):
         return queue
 
     def _default_type(self, *, is_named: bool, shares: bool) -> dict[str, FieldValue]:
-        """The virtual host's type of queues, for one that can be of it: a quorum queue is durable, named and shared."""
+        """The virtual host's default type, if the queue can have it: a quorum queue is durable, named and shared."""
         default = self.vhost.metadata.default_queue_type
         return {"x-queue-type": default} if default != CLASSIC and is_named and shares else {}
 

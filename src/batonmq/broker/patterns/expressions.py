@@ -29,24 +29,24 @@ ACCEPT = 0
 
 
 class Pattern:
-    """A regular expression that is searched in names in bounded time. Made by ``compile_pattern``."""
+    """A regular expression that is searched in names in bounded time. Created by ``compile_pattern``."""
 
     __slots__ = ("_automaton", "_places", "source")
 
     def __init__(self, source: str) -> None:
         """Raises PatternError."""
         self.source = source
-        # What must be known of each place, inner things first.
+        # The conditions on places, inner ones first.
         self._places: list[Callable[[str, list[int]], list[bool]]] = []
         self._automaton = _Automaton(parse(source), self._places, backwards=False)
 
     @property
     def size(self) -> int:
-        """Of how many parts it is, with its repeats written out: one character may cost it about 1 us for each."""
+        """The number of its parts, with repeats written out: matching one character may cost about 1 us for each."""
         return self._automaton.size
 
     def found_in(self, text: str) -> bool:
-        """Does any part of the text match? As ``re.search``."""
+        """Does any part of the text match? Like ``re.search``."""
         bits = [0] * (len(text) + 1)
         for number, place in enumerate(self._places):
             bit = 1 << number
@@ -61,12 +61,12 @@ class Pattern:
 
 @lru_cache(maxsize=1024)
 def compile_pattern(source: str) -> Pattern:
-    """A pattern; those used last are remembered. Raises PatternError."""
+    """Compile a pattern; recent ones are cached. Raises PatternError."""
     return Pattern(source)
 
 
 class _Set:
-    """States that an automaton can be in, and what each character (with the bits behind it) makes of them."""
+    """Sets of states of an automaton, and the transitions by characters (with the bits of their place)."""
 
     __slots__ = ("accepts", "following", "states")
 
@@ -77,14 +77,14 @@ class _Set:
 
 
 class _Automaton:
-    """A nondeterministic one: states that take a character, or part, or ask something of the place."""
+    """A nondeterministic automaton: states that take a character, or branch, or test the place."""
 
     __slots__ = ("_asks", "_begin", "_next", "_places", "_remembered", "_sets", "_tests", "backwards", "size")
 
     def __init__(self, node: Node, places: list[Callable[[str, list[int]], list[bool]]], *, backwards: bool) -> None:
         self.backwards = backwards
         self._places = places
-        # Of each state: what a character must pass (None: it takes none), the bit that must be set, where it leads.
+        # For each state: the test of a character (None: it takes none), the bit that must be set, the next states.
         self._tests: list[Callable[[str], bool] | None] = [None]
         self._asks: list[int] = [0]
         self._next: list[tuple[int, ...]] = [()]
@@ -102,7 +102,7 @@ class _Automaton:
         return len(self._next) - 1
 
     def _build(self, node: Node, following: int) -> int:
-        """The state in which the node begins; behind it goes on what follows."""
+        """The first state of a node, followed by the state ``follows``."""
         self.size += 1
         if self.size > SIZE_MAX:
             raise PatternError(f"it is too large: with its repeats written out more than {SIZE_MAX} parts")
@@ -121,7 +121,7 @@ class _Automaton:
                 bit = self._ask(lambda text, _: [at(text, index) for index in range(len(text) + 1)])
                 return self._state((following,), asks=bit)
             case Look(item, behind, negated):
-                # What matches up to a place is found going forwards, what matches from it on going backwards.
+                # Look-behind is decided going forwards, look-ahead going backwards.
                 automaton = _Automaton(item, self._places, backwards=not behind)
                 self.size += automaton.size
                 bit = self._ask(lambda text, bits: automaton.places(text, bits, negated))

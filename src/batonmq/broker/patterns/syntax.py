@@ -1,7 +1,7 @@
-"""The syntax of patterns: what Perl, PCRE and Python have in common, as a tree.
+"""The syntax of patterns: the common part of Perl, PCRE and Python, parsed to a tree.
 
-Left out is what only backtracking can match: backreferences, conditions, recursion, atomic groups and possessive
-repeats. Errors say so, and where.
+Constructs that only backtracking can match are left out: backreferences, conditions, recursion, atomic groups and
+possessive repeats. Errors say so, and where.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class _Flags:
 
 
 FLAGS = {"i": "ignores_case", "m": "multiline", "s": "dot_all", "x": "verbose"}
-# Flags that change nothing here.
+# Flags without effect here.
 IDLE_FLAGS = "uU"
 
 
 def parse(source: str) -> Node:
-    """Understand a pattern. Raises PatternError."""
+    """Parse a pattern. Raises PatternError."""
     if len(source) > LENGTH_MAX:
         raise PatternError(f"it has {len(source)} characters, more than {LENGTH_MAX}")
     cursor = Cursor(source)
@@ -59,11 +59,11 @@ def parse(source: str) -> Node:
 
 
 class _Parser:
-    """Recursive descent, a method a rule."""
+    """A recursive descent parser, with one method per rule."""
 
     def __init__(self, cursor: Cursor) -> None:
         self._cursor = cursor
-        # A flag in the middle of a group counts to the group's end.
+        # A flag in the middle of a group applies to the group's end.
         self._flags = _Flags()
 
     # ------------------------------------------------------------------ structure
@@ -125,7 +125,7 @@ class _Parser:
         return Repeat(item, least, most)
 
     def _bounds(self) -> tuple[int, int | None] | None:
-        """How often; None when no repeat stands here."""
+        """The bounds of a repeat; None: there is no repeat here."""
         if self._cursor.takes("*"):
             return 0, None
         if self._cursor.takes("+"):

@@ -84,7 +84,7 @@ POSIX: dict[str, Test] = {
     ),
 }
 CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
-# Octets of the code behind \x, \u and \U, in hexadecimal digits.
+# The number of hexadecimal digits after \x, \u and \U.
 CODES = {"x": 2, "u": 4, "U": 8}
 
 

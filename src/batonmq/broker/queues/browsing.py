@@ -1,4 +1,4 @@
-"""Looking at the ready messages of a queue, in memory and in the store, without taking them.
+"""Shows the ready messages of a queue, in memory and in the store, without taking them.
 
 A ``Walk`` goes along a queue in slices; what came after it began is left out, so that it ends. A ``Browser`` is a walk
 for a client; moving and purging by selection (``sweeping``) take out of the queue what a walk shows them.
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import StoredMessage
 
-# One step looks at this many messages, or reads this many bytes from the store: 2 to 5 ms.
+# One step checks this many messages, or reads this many bytes from the store: 2 to 5 ms.
 STEP_MESSAGES = 500
 STEP_BYTES = 1 << 20
-# One step selects for so long: with long headers a single message may take tenths of a second.
+# The time of one step with a selector, in seconds: with long headers a single message may take tenths of a second.
 STEP_SECONDS = 0.004
-# What only looks has more time than what takes messages out, and others less of it to lose: 1 ms.
+# The time of a step that only browses: 1 ms. It is less urgent than taking messages out, and must not delay others.
 LOOK_MESSAGES = 100
 LOOK_BYTES = 256 << 10
 LOOK_SECONDS = 0.001
@@ -53,7 +53,7 @@ class Walk:
     def step(
         self, most: int = STEP_MESSAGES, most_bytes: int = STEP_BYTES
     ) -> list[tuple[Lane, QueuedMessage | StoredMessage]] | None:
-        """The next few messages, maybe none; None when they are in the store and that is busy. Raises StoreError."""
+        """The next few messages, possibly none; None: they are in the store, which is busy. Raises StoreError."""
         if self.finished:
             return []
         lane, after, last = self._ahead[0]
@@ -84,13 +84,13 @@ class Browsed(NamedTuple):
 
     message: Message
     return_count: int
-    """How often the message came back from a consumer, and that counted."""
+    """How often the message came back from a consumer, counted returns only."""
     returns: int
     """How often the message was delivered and came back, counted or not; 0: no consumer has had it."""
     expires_at: int
     """When the message expires, in milliseconds since the epoch; 0: never."""
     position: int
-    """Which of the ready messages it is, counted from the head when the browser began; the first is 1."""
+    """Its position among the ready messages when the browser began; the head is 1."""
 
 
 class Browser:
@@ -103,7 +103,7 @@ class Browser:
         self._selector = selector
         self._walk = Walk(queue)
         self._found: deque[Browsed] = deque()
-        # How many messages were looked at.
+        # How many messages were checked.
         self._seen = 0
 
     @property
@@ -114,8 +114,7 @@ class Browser:
     def read(self, most: int) -> list[Browsed]:
         """The next messages, not more than ``most`` or about a mebibyte, in about a millisecond. Raises StoreError.
 
-        Empty, and not ``finished``: ask again, best from ``Scheduler.call``. Messages whose
-        time is over are left out.
+        Empty, and not ``finished``: call again, preferably from ``Scheduler.call``. Expired messages are left out.
         """
         found = self._found
         clock = self._queue.scheduler.clock

@@ -47,7 +47,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
             consumer.hold(queue.store.batch)
         if consumer.waiting:
             line.served(consumer)
-    # The mark of what came back may have been dropped with the last of the others.
+    # The mark of the messages that came back may have been dropped with the last of the others.
     if (lane.handed > before or has_any_come_back) and queue.survives_restart:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
@@ -70,7 +70,7 @@ def must_wait(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
     """
     store = queue.store
     if store.error is not None:
-        # Nobody waits for a disk that takes nothing; a note may be possible all the same.
+        # Nobody waits for a disk that takes nothing; a note may still be possible.
         if queue.survives_restart and queued.stored == DURABLE and not queued.returns:
             lane = queue.lane_at(queued.row)
             if lane is not None:
@@ -95,7 +95,7 @@ def must_hold(queue: FeaturedQueue, queued: QueuedMessage, *, no_ack: bool) -> b
 
 
 def _must_any_wait(queue: FeaturedQueue, batch: list[QueuedMessage]) -> bool:
-    """Must the batch wait? The first durable message decides: those behind it are written no earlier."""
+    """Must the batch wait? The first durable message decides: later ones are not written earlier."""
     for queued in batch:
         if queued.stored == DURABLE or not queue.survives_restart:
             return must_wait(queue, queued)
@@ -146,7 +146,7 @@ def _deliver(queue: FeaturedQueue, consumer: Consumer, queued: QueuedMessage) ->
         raise
     if waits:
         consumer.hold(queue.store.batch)
-    # The delivery may have led to the consumer's withdrawal.
+    # The delivery may have made the consumer withdraw.
     if consumer.waiting:
         queue.ready_consumers.served(consumer)
 
@@ -173,9 +173,9 @@ def _next_taker(queue: FeaturedQueue) -> Consumer | None:
 
 
 def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
-    """Take the next message that is in memory; it is then held by a consumer, or by whoever fetches it (None).
+    """Take the next message in memory; a consumer then holds it, or a client that fetches (None).
 
-    A message whose time to live is over is not taken: it expires here.
+    An expired message is not taken, but dropped here.
     """
     if queue.paused:
         return None

@@ -1,4 +1,4 @@
-"""Consumers that want to know when they have been given all that there is for them now (AMQP 1.0 §2.6.7 "drain")."""
+"""Tells consumers when they have been given every message available for them now (AMQP 1.0 §2.6.7 "drain")."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def end_drains(queue: FeaturedQueue) -> None:
-    """Tell the draining consumers that there is nothing more for them now. The others are looked at again.
+    """Tell the draining consumers that there is nothing more for them now.
 
-    Each consumer is told once, whatever that leads to.
+    The others are checked again. Each consumer is told once, whatever that triggers.
     """
     for consumer in list(queue.draining):
         if consumer in queue.draining and _is_drained(queue, consumer):
@@ -26,7 +26,7 @@ def _is_drained(queue: FeaturedQueue, consumer: Consumer) -> bool:
     if queue.paused or (queue.settings.single_active and queue.active is not consumer):
         return True
     if not consumer.waiting or not consumer.has_room():
-        # What holds it up passes; then it is offered to the queue again, and has more.
+        # It is only held up; later it is offered to the queue again, and gets more.
         return False
     if queue.selection is not None:
         return queue.selection.has_seen_all

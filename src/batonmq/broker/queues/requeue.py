@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def requeue(
     queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool, is_counted: bool
 ) -> None:
-    """Give delivered messages back, in the order of delivery; ``wanted``: after that many ms, whatever the settings."""
+    """Give delivered messages back, in the order of delivery; ``wanted``: a delay in ms, instead of the settings'."""
     back = [queued for queued in held if _returns_now(queue, queued, wanted, failed, is_counted)]
     # Each is put before the head, from the last to the first.
     for queued in reversed(back):

@@ -30,7 +30,7 @@ def is_volatile(name: str) -> bool:
 
 
 class Nobody(Source):
-    """What direct replies have for a queue, and who takes them: they are in none, and are gone once delivered."""
+    """Stands in for the queue of direct replies, and their settlement: they are in none, and gone once delivered."""
 
     __slots__ = ()
 

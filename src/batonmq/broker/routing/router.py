@@ -61,13 +61,13 @@ class Router:
         return self.exchanges.get(name)
 
     def counters_of(self, name: str) -> ExchangeCounters:
-        """Where messages to the exchange of that name are counted; it may have been deleted since they came."""
+        """The counters for messages to the exchange of that name, which may have been deleted since."""
         exchange = self.exchanges.get(name)
         return exchange.counters if exchange is not None else self.of_deleted
 
     @staticmethod
     def is_predeclared(exchange: Exchange) -> bool:
-        """Whether every virtual host has it, from its first moment to its last."""
+        """Is it one that every virtual host always has?"""
         return exchange.name in _PREDECLARED_NAMES
 
     def add_exchange(self, kind: str, options: ExchangeOptions, *, keep: bool = True) -> Exchange:
@@ -143,12 +143,12 @@ class Router:
 
     @staticmethod
     def _ended_by(binding: Binding) -> list[Exchange]:
-        """The exchange that goes with its last binding, if it was this one."""
+        """Delete an auto-delete exchange if this was its last binding."""
         source = binding.source
         return [source] if source.auto_delete and not source.bindings else []
 
     def unbind_all(self, destination: Destination) -> None:
-        """Remove all bindings to a destination that is gone."""
+        """Remove all bindings to a deleted destination."""
         for binding in self._bindings.to(destination):
             self.unbind(binding)
 
@@ -163,7 +163,7 @@ class Router:
             if not current.by_key:
                 return False
             seen.add(current.name)
-            # Of ten thousand bindings these are few.
+            # There are few of these, even among ten thousand bindings.
             following = list(current.onward)
             if current.alternate is not None and current.alternate in self.exchanges:
                 following.append(self.exchanges[current.alternate])
@@ -179,7 +179,7 @@ class Router:
     ) -> list[Target]:
         """The targets that a message reaches, each once, through bound and alternate exchanges.
 
-        Only exchanges that are not ``by_key`` look at ``properties``.
+        Only exchanges that are not ``by_key`` use ``properties``.
         """
         targets: dict[Target, None] = {}
         seen = {exchange.name}
@@ -206,7 +206,10 @@ class Router:
         return list(targets)
 
     def publish(self, message: Message, targets: list[Target]) -> int:
-        """Give a routed message to its targets. Returns REFUSED if any target refused, STORED if any needs the disk."""
+        """Enqueue a routed message in its targets.
+
+        Returns REFUSED if any target refused, STORED if any needs the disk.
+        """
         outcome = KEPT
         refused = False
         if len(targets) > 1:

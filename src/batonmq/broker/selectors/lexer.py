@@ -37,7 +37,7 @@ _SPACE = re.compile(r"\s*")
 
 
 class SelectorError(BrokerError):
-    """The text is not a selector; the message says where and why."""
+    """The text is not a valid selector; the message says where and why."""
 
 
 class Token(NamedTuple):
@@ -50,7 +50,7 @@ class Token(NamedTuple):
 
 
 def tokens(source: str, *, hyphenated: bool) -> list[Token]:
-    """The words of a selector; the last one is an empty symbol. Raises SelectorError for what is not a word."""
+    """The words of a selector; the last one is an empty symbol. Raises SelectorError for invalid text."""
     pattern = _HYPHENATED if hyphenated else _PLAIN
     found: list[Token] = []
     at = _end_of_space(source, 0)

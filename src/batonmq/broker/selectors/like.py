@@ -12,7 +12,7 @@ from batonmq.broker.selectors.lexer import SelectorError
 
 __all__ = ["Like"]
 
-# With so few comparisons left, those places that may still match are looked at one by one.
+# With this few comparisons left, the remaining candidates are checked one by one.
 FEW = 20_000
 
 
@@ -76,11 +76,11 @@ class _Piece:
         self.runs = [(offset, "".join(characters)) for offset, characters in runs]
 
     def stands(self, text: str, at: int) -> bool:
-        """Is it there?"""
+        """Does the piece match at this place?"""
         return all(text.startswith(run, at + offset) for offset, run in self.runs)
 
     def find(self, places: _Places, at: int, end: int) -> int:
-        """Where it stands first, from ``at`` on, all of it before ``end``; -1: nowhere."""
+        """Its first occurrence from ``at`` on, entirely before ``end``; -1: none."""
         last = end - self.length
         if last < at:
             return -1

@@ -1,4 +1,4 @@
-"""Deleting a virtual host with all that is in it, a slice for each commit, while everybody else is served.
+"""Deleting a virtual host with all that is in it, one slice per commit, while everybody else is served.
 
 The virtual host is marked in the store first, so that a broker that is killed meanwhile goes on after its next start.
 From the first moment on it is not listed, and nobody can enter it; its name is free when all is gone.
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
-# How long a slice may take. What the store writes of one takes about half as long again.
+# How long a slice may take, in seconds. The store takes about half as long again to write it.
 SLICE_SECONDS: Final = 0.002
-# Messages that are forgotten in a few tenths of a millisecond.
+# This many messages are forgotten in a few tenths of a millisecond.
 RUN: Final = 1_000
-# After which time a store that could not write is looked at again.
+# How long to wait after a failed write, in seconds.
 RETRY_SECONDS: Final = 1.0
 
 
 class Deletion:
-    """One virtual host that goes. ``start`` it once; it goes on by itself."""
+    """The deletion of one virtual host. ``start`` it once; it continues by itself."""
 
     def __init__(
         self,
@@ -38,8 +38,9 @@ class Deletion:
         parameters: Parameters,
         last_words: Callable[[str, Callable[[], None]], None],
     ) -> None:
-        """``last_words`` is called with the name once the virtual host is empty, and calls back when the name may go
-        too: then nobody else keeps anything under it.
+        """``last_words`` is called with the name once the virtual host is empty.
+
+        It calls back when the name may be released, as nothing else is kept under it.
         """
         self.vhost = vhost
         self._clients = clients
@@ -51,10 +52,10 @@ class Deletion:
         self._batch = 0
         self._next: Callable[[], None] = self._step
         self.is_done = False
-        """Whether nothing is left of it, on the disk either."""
+        """Is the deletion complete, on the disk too?"""
 
     def when_done(self, callback: Callable[[], object]) -> None:
-        """Call back when nothing is left of it, on the disk either; at once if that is so."""
+        """Call back when the deletion is complete, on the disk too; at once if it is."""
         if self.is_done:
             callback()
         else:
@@ -65,7 +66,7 @@ class Deletion:
         self._wait(self._step)
 
     def finish_now(self) -> None:
-        """Do all that is left at once, but for the commit: for a start in which nobody is served yet."""
+        """Do the rest at once, except the commit: for a start, when nobody is served yet."""
         for action in self._work:
             self._scheduler.faults.attempt(action)
         self.vhost.forget()
@@ -75,7 +76,7 @@ class Deletion:
     def _step(self) -> None:
         scheduler = self._scheduler
         if scheduler.store.error is not None or not scheduler.is_serving:
-            # What is not kept would only pile up; and where another process serves the file, this is its task.
+            # Unwritten deletions would only pile up; and if another process serves the file, this is its task.
             scheduler.timetable.after(RETRY_SECONDS, self._step)
             return
         until = scheduler.clock.monotonic() + SLICE_SECONDS
@@ -98,7 +99,7 @@ class Deletion:
         self._when_done.clear()
 
     def _actions(self) -> Iterator[Callable[[], object]]:
-        """All that is to be done; each takes some microseconds."""
+        """All steps; each takes a few microseconds."""
         vhost, router = self.vhost, self.vhost.router
         reason = f"vhost '{vhost.name}' is deleted"
         for client in self._clients.of_vhost(vhost.name):
@@ -126,20 +127,20 @@ class Deletion:
     # ------------------------------------------------------------------ commits
 
     def _wait(self, then: Callable[[], None]) -> None:
-        """Go on when what was done is on the disk: nothing piles up that a single turn would have to write."""
+        """Continue once the slice is on the disk, so that no turn has too much to write."""
         self._next = then
         self._batch = self._scheduler.store.batch
         self._scheduler.commits.wait(self)
         self._scheduler.wake()
 
     def batch_committed(self, batch: int) -> None:
-        """The store has a batch."""
+        """The batch is committed."""
         if batch < self._batch:
             self._scheduler.commits.wait(self)
         else:
             self._scheduler.call(self._next)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """The store could not write; what is to be forgotten is written with the next batch."""
+        """The store could not write; the deletions are written with the next batch."""
         self._scheduler.commits.wait(self)
         self._batch = self._scheduler.store.batch

@@ -1,4 +1,4 @@
-"""What a virtual host knows of the broker around it: the other virtual hosts and the clients, for listings."""
+"""A virtual host's view of its broker: the other virtual hosts and the clients, for listings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Listed(Protocol):
 
     @property
     def of_deleted(self) -> Counters:
-        """What its deleted queues have counted."""
+        """The counts of its deleted queues."""
 
 
 class Directory:
-    """One for each broker."""
+    """The directory of one broker."""
 
     __slots__ = ("_host", "clients", "vhosts")
 
@@ -33,9 +33,9 @@ class Directory:
         self._host: Callable[[], dict[str, object]] = dict
 
     def host(self) -> dict[str, object]:
-        """What the process around the broker tells of itself, by words of JSON."""
+        """The status of the process around the broker, as JSON values."""
         return self._host()
 
     def hosted(self, host: Callable[[], dict[str, object]]) -> None:
-        """``host`` tells of the process that the broker is in."""
+        """``host`` returns the status of the broker's process."""
         self._host = host

@@ -1,4 +1,4 @@
-"""Settlements wait for no sync, and have one all the same: a loss of power takes back no older ones."""
+"""Syncs settlements, which do not wait for it, after a while: a loss of power can undo only recent ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SYNC_WITHIN = 1.0
 
 
 class LateSync:
-    """Has the store synced some time after a commit that nobody waited for, if no other has done it by then."""
+    """Syncs the store some time after a commit that nobody waited for, unless another commit has done so by then."""
 
     __slots__ = ("_is_armed", "_scheduler")
 
@@ -23,7 +23,7 @@ class LateSync:
         self._is_armed = False
 
     def committed(self) -> None:
-        """Take note of a commit that the disk may not have yet."""
+        """Note a commit that may not be on the disk yet."""
         if not self._is_armed:
             self._is_armed = True
             self._scheduler.timetable.after(SYNC_WITHIN, self._sync)

@@ -1,4 +1,4 @@
-"""Queues that go with their connection, thousands perhaps: their names are free at once, their end takes some turns."""
+"""Deletes queues with their connection, possibly thousands: their names are free at once, the rest takes some turns."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ if TYPE_CHECKING:
     from batonmq.broker.model.scheduler import Scheduler
     from batonmq.broker.queues.queue import Queue
 
-# For so long queues are ended in one turn; each takes some 80 us, and 20 more for each binding. Few go at once.
+# The time for this in one turn, in seconds; each queue takes about 80 us, and 20 more per binding. A few are done at
+# once.
 SLICE_SECONDS: Final = 0.002
-# After which time it goes on: the next turn has begun by then.
+# How long until it continues, in seconds: the next turn has begun by then.
 PAUSE_SECONDS: Final = 0.001
 
 
 class Leaving:
-    """The queues of one virtual host that nobody finds any more, and that are not ended yet."""
+    """The queues of one virtual host that cannot be found any more, but still have to be deleted."""
 
     __slots__ = ("_end", "_is_under_way", "_scheduler", "_waiting")
 
     def __init__(self, scheduler: Scheduler, end: Callable[[Queue], object]) -> None:
-        """``end`` ends one."""
+        """``end`` deletes one."""
         self._scheduler = scheduler
         self._end = end
-        # By their names, the one that has waited longest first.
+        # By name, oldest first.
         self._waiting: dict[str, Queue] = {}
         self._is_under_way = False
 
@@ -36,20 +37,20 @@ class Leaving:
         return iter(list(self._waiting.values()))
 
     def add(self, queues: Iterable[Queue]) -> None:
-        """End these, some now and others in the next turns."""
+        """Delete these, some now and others in the next turns."""
         for queue in queues:
             self._waiting[queue.name] = queue
         if not self._is_under_way:
             self._step()
 
     def end(self, name: str) -> None:
-        """End the one that had this name, if any, now: another is to have it."""
+        """Delete the one that had this name, if any, now: another one takes the name."""
         queue = self._waiting.pop(name, None)
         if queue is not None:
             self._scheduler.faults.attempt(self._end, queue)
 
     def end_next(self) -> None:
-        """End one, if there is any."""
+        """Delete one, if there is any."""
         self.end(next(iter(self._waiting), ""))
 
     def _step(self) -> None:

@@ -1,4 +1,4 @@
-"""What an operator says of a virtual host, as RabbitMQ has it. It is kept, stored and shown."""
+"""The metadata of a virtual host, as in RabbitMQ: set by an operator, stored and shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batonmq.errors import PreconditionFailed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Characters of a description, tags of a virtual host, and characters of a tag.
+# The most characters of a description, tags of a virtual host, and characters of a tag.
 DESCRIPTION_MAX: Final = 4096
 TAGS_MAX: Final = 64
 TAG_MAX: Final = 255
@@ -19,7 +19,7 @@ TAG_MAX: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is said of one virtual host."""
+    """The metadata of one virtual host."""
 
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Metadata:
     tracing: bool = False
     """Whether messages are to be traced: kept and shown, with no effect."""
     protected: bool = False
-    """Whether it cannot be deleted until this is taken back."""
+    """Whether it is protected from deletion."""
 
     def changed(
         self,
@@ -39,7 +39,7 @@ class Metadata:
         tracing: bool | None = None,
         protected: bool | None = None,
     ) -> Metadata:
-        """A copy in which some is said anew; None: it stays. Raises PreconditionFailed for what cannot be kept."""
+        """A copy with changes; None: unchanged. Raises PreconditionFailed for invalid values."""
         asked = {
             "description": description,
             "tags": tags,
@@ -57,7 +57,7 @@ class Metadata:
         return made
 
     def stored(self) -> dict[str, object]:
-        """As the store keeps it."""
+        """The form in which the store keeps it."""
         return {
             "description": self.description,
             "tags": list(self.tags),
@@ -68,7 +68,7 @@ class Metadata:
 
 
 def restored(value: Mapping[str, object]) -> Metadata:
-    """Out of what the store has kept. Raises TypeError, KeyError."""
+    """Read the store's form. Raises TypeError, KeyError."""
     tags = value["tags"]
     if not isinstance(tags, list):
         raise TypeError("its tags are no list")

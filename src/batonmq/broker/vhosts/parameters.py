@@ -1,6 +1,6 @@
 """Runtime parameters, as RabbitMQ has them: values that an operator sets for a component, by virtual host and name.
 
-A component registers itself; what is set for one that has not is refused, as nothing would come of it. Global
+A component registers itself; values for unregistered components are refused, as they would have no effect. Global
 parameters have a name alone, and belong to nobody.
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from batonmq.broker.model.access import User
     from batonmq.store.interface import Store
 
-# Under which the store keeps them.
+# The store's keys for them.
 KIND: Final = "parameter"
 GLOBAL_KIND: Final = "global_parameter"
 
 NAME_MAX: Final = 255
-# Characters of a value as JSON.
+# The longest value, in characters of JSON.
 VALUE_MAX: Final = 1 << 20
-# What RabbitMQ keeps as parameters and has verbs of its own here: virtual hosts and their policies.
+# Components of RabbitMQ's that have their own operations here: limits of virtual hosts, and policies.
 ELSEWHERE: Final = ("policy", "operator_policy", "vhost-limits")
 
 
@@ -41,16 +41,16 @@ class Parameter:
 
 
 class Component(Protocol):
-    """Somebody whom operators tell things by parameters."""
+    """A component that operators configure by parameters."""
 
     def check(self, vhost: str, name: str, value: object, user: User | None) -> None:
-        """Refuse a value that means nothing, or what the user may not do. Raises PreconditionFailed, AccessRefused.
+        """Refuse an invalid value, or a change that the user may not make.
 
-        None: nobody's rights count.
+        Raises PreconditionFailed, AccessRefused. None: rights are not checked.
         """
 
     def changed(self, vhost: str, name: str, value: object) -> None:
-        """A parameter was set, or was there when the component registered."""
+        """A parameter was set, or existed when the component registered."""
 
     def cleared(self, vhost: str, name: str) -> None:
         """A parameter was removed."""
@@ -71,13 +71,13 @@ class Parameters:
     # ------------------------------------------------------------------ components
 
     def register(self, name: str, component: Component) -> None:
-        """A component wants to be told of its parameters; it is told of those that are there at once."""
+        """Register a component; it is told of existing parameters at once."""
         self._components[name] = component
         for parameter in self.all(name):
             component.changed(parameter.vhost, parameter.name, parameter.value)
 
     def knows(self, component: str) -> bool:
-        """Whether there is such a component."""
+        """Is the component registered?"""
         return component in self._components
 
     # ------------------------------------------------------------------ parameters
@@ -95,7 +95,7 @@ class Parameters:
         return self._kept.get((component, vhost, name))
 
     def check(self, component: str, vhost: str, name: str, value: object, user: User | None = None) -> Component:
-        """Look whether a parameter could be set. Raises PreconditionFailed, AccessRefused; returns its component."""
+        """Check whether a parameter could be set. Raises PreconditionFailed, AccessRefused; returns its component."""
         if component in ELSEWHERE:
             raise PreconditionFailed(f"{component} may not be set using this method")
         known = self._components.get(component)
@@ -108,7 +108,7 @@ class Parameters:
     def set(self, component: str, vhost: str, name: str, value: object, user: User | None = None) -> None:
         """Set a parameter; ``value`` is one of JSON. Raises PreconditionFailed, AccessRefused.
 
-        ``user``: who does so; None: nobody whose rights count.
+        ``user``: who sets it; None: rights are not checked.
         """
         known = self.check(component, vhost, name, value, user)
         self._kept[component, vhost, name] = Parameter(component, vhost, name, value)
@@ -125,7 +125,7 @@ class Parameters:
             known.cleared(vhost, name)
 
     def forget_vhost(self, vhost: str) -> None:
-        """Remove all parameters of a virtual host that goes."""
+        """Remove all parameters of a virtual host that is deleted."""
         for parameter in self.all(vhost=vhost):
             self.clear(parameter.component, vhost, parameter.name)
 
@@ -136,7 +136,7 @@ class Parameters:
         return {name: self._global[name] for name in sorted(self._global)}
 
     def check_global(self, name: str, value: object) -> None:
-        """Look whether a global parameter could be set. Raises PreconditionFailed."""
+        """Check whether a global parameter could be set. Raises PreconditionFailed."""
         _check(name, value)
 
     def set_global(self, name: str, value: object) -> None:
@@ -155,7 +155,7 @@ class Parameters:
     # ------------------------------------------------------------------ the store
 
     def restore(self, definition: Definition) -> None:
-        """A parameter, or a global one, out of the store."""
+        """Restore a parameter, or a global one, from the store."""
         value = definition.value["value"]
         if definition.kind == GLOBAL_KIND:
             self._global[definition.name] = value

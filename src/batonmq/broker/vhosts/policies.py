@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("batonmq.broker")
 
-# Under which the store keeps them.
+# The store's keys for them.
 KIND: Final = "policy"
 OPERATOR_KIND: Final = "operator_policy"
 
-# How long a change is applied in one turn, and the pause in which the others have theirs.
+# How long a change is applied in one turn, and the pause for others, in seconds.
 APPLY_SECONDS = 0.005
 PAUSE_SECONDS = 0.001
 
@@ -70,9 +70,9 @@ class Policies:
         self._of_operator: dict[str, Policy] = {}
         self._idle: dict[Queue, IdleTimer] = {}
         self._is_over = False
-        # What a change is still to be applied to.
+        # The queues and exchanges to which changes still have to be applied.
         self._waiting: dict[Queue | Exchange, None] = {}
-        # Called when nothing waits any more.
+        # Called when all are done.
         self._applied: list[Callable[[], object]] = []
 
     # ------------------------------------------------------------------ what there is
@@ -95,7 +95,7 @@ class Policies:
         return _best(self._those(of_operator), OF_EXCHANGES, exchange.name) if exchange.name else None
 
     def definition_for(self, queue: Queue) -> dict[str, FieldValue]:
-        """What the policy and the operator policy that apply to a queue ask for together; empty: there are none."""
+        """The combined settings of the policy and the operator policy that apply to a queue; empty: there are none."""
         return merged(self.of_queue(queue), self.of_queue(queue, of_operator=True))
 
     def _those(self, of_operator: bool) -> dict[str, Policy]:
@@ -106,7 +106,7 @@ class Policies:
     def set(self, policy: Policy, *, keep: bool = True) -> None:
         """Add or replace a policy, or an operator policy, and apply it, for as long as a turn may take.
 
-        ``when_applied`` tells when the rest is done, which takes more turns with thousands of queues. Raises
+        ``when_applied`` calls back when the rest is done, which takes more turns with thousands of queues. Raises
         PreconditionFailed for one of the configuration file, and NotFound when the virtual host is deleted.
         """
         if self._is_over:
@@ -145,7 +145,7 @@ class Policies:
         self._apply()
 
     def drop_fixed(self, name: str) -> None:
-        """Remove a policy that the configuration file has no more, and its effects."""
+        """Remove a policy that is no longer in the configuration file, and its effects."""
         policy = self._by_name.get(name)
         if policy is not None and policy.fixed:
             del self._by_name[name]
@@ -187,7 +187,7 @@ class Policies:
         self._of_operator.clear()
 
     def _apply(self) -> None:
-        """To what is there; what still waits for an earlier change comes first."""
+        """Apply changes to existing objects; those still waiting for an earlier change come first."""
         is_under_way = bool(self._waiting)
         self._waiting.update(dict.fromkeys(self._queues.values()))
         self._waiting.update(dict.fromkeys(self._router.exchanges.values()))
@@ -202,9 +202,9 @@ class Policies:
                 self._scheduler.timetable.after(PAUSE_SECONDS, self._apply_some)
 
     def apply_more(self) -> bool:
-        """Apply what waits for as long as a turn may take; False: nothing waits any more.
+        """Apply waiting changes for as long as a turn may take; False: all are done.
 
-        A change for ten thousand queues takes half a second. Whoever can wait lets the timetable do it.
+        A change for ten thousand queues takes half a second. Callers that can wait leave it to the timetable.
         """
         scheduler = self._scheduler
         until = scheduler.clock.monotonic() + APPLY_SECONDS
@@ -227,7 +227,7 @@ class Policies:
         return bool(self._waiting)
 
     def when_applied(self, then: Callable[[], object]) -> None:
-        """Call this when all changes until now have their effect: now, or in a later turn."""
+        """Call back when all changes so far are in effect: now, or in a later turn."""
         if self._waiting:
             self._applied.append(then)
         else:
@@ -285,7 +285,7 @@ class Policies:
             timer.stop()
 
     def apply_to_exchange(self, exchange: Exchange) -> None:
-        """Apply the current arguments and policy to an exchange. No operator policy has anything to say of one."""
+        """Apply the current arguments and policy to an exchange. Operator policies do not apply to exchanges."""
         policy = self.of_exchange(exchange)
         alternate = policy.definition.get(ALTERNATE_EXCHANGE) if policy is not None else None
         exchange.follow_policy(str(alternate) if isinstance(alternate, str) else None)
@@ -296,12 +296,12 @@ def _kind(policy: Policy) -> str:
 
 
 def _kinds(arguments: Mapping[str, FieldValue]) -> frozenset[str]:
-    """What a policy may apply to, to apply to a queue with these arguments."""
+    """The values of apply-to that include a queue with these arguments."""
     return OF_QUORUM if arguments.get("x-queue-type") == QUORUM else OF_CLASSIC
 
 
 def _best(policies: Mapping[str, Policy], kinds: frozenset[str], name: str) -> Policy | None:
-    """The one that applies: that with the highest priority, and among such the last by name."""
+    """The policy that applies: the one with the highest priority, and among equals the last by name."""
     matching = [policy for policy in policies.values() if policy.matches(kinds, name)]
     return max(matching, key=lambda policy: (policy.priority, policy.name), default=None)
 

@@ -20,15 +20,15 @@ STREAMS: Final = "streams"
 EXCHANGES: Final = "exchanges"
 ALL: Final = "all"
 
-# What a policy may apply to. There are no streams here, so that nothing comes of a policy for these.
+# The values of apply-to. There are no streams here, so a policy for them has no effect.
 APPLY_TO: Final = (QUEUES, CLASSIC_QUEUES, QUORUM_QUEUES, STREAMS, EXCHANGES, ALL)
 
-# Which of these mean an exchange, a classic queue, a quorum queue.
+# The values that include an exchange, a classic queue, a quorum queue.
 OF_EXCHANGES: Final = frozenset({ALL, EXCHANGES})
 OF_CLASSIC: Final = frozenset({ALL, QUEUES, CLASSIC_QUEUES})
 OF_QUORUM: Final = frozenset({ALL, QUEUES, QUORUM_QUEUES})
 
-# Of a priority, as RabbitMQ's clients write it.
+# The range of a priority.
 PRIORITY_MAX: Final = 2**31 - 1
 
 
@@ -41,11 +41,11 @@ class Policy:
     apply_to: str
     priority: int
     definition: Mapping[str, FieldValue]
-    # From the configuration file: no command changes it.
+    # Is it from the configuration file, and so closed to commands?
     fixed: bool = False
     of_operator: bool = False
-    """An operator policy counts beside the policy that applies, and cannot be changed by a policymaker."""
-    # None: one of an earlier version that cannot be matched in bounded time; it is for nothing.
+    """An operator policy applies in addition to a policy, and a policymaker cannot change it."""
+    # None: from an earlier version, and cannot be matched in bounded time; it matches nothing.
     compiled: Pattern | None = field(default=None, compare=False, repr=False)
 
     def matches(self, kinds: frozenset[str], name: str) -> bool:
@@ -85,7 +85,7 @@ def read_policy(
 
 
 def merged(policy: Policy | None, operator_policy: Policy | None) -> dict[str, FieldValue]:
-    """What the two together ask for, as in RabbitMQ: of limits the lower one, of all else what the operator says."""
+    """The combined settings, as in RabbitMQ: the lower limit, and for others the operator's value."""
     definition = {} if policy is None else dict(policy.definition)
     for key, value in ({} if operator_policy is None else operator_policy.definition).items():
         mine = definition.get(key)
@@ -94,6 +94,6 @@ def merged(policy: Policy | None, operator_policy: Policy | None) -> dict[str, F
 
 
 def lower(mine: FieldValue, other: FieldValue) -> FieldValue:
-    """The lower limit; a negative one is none."""
+    """The lower limit; a negative value means no limit."""
     limits = [value for value in (mine, other) if isinstance(value, int) and value >= 0]
     return min(limits, default=mine)

@@ -1,6 +1,6 @@
-"""What the definition of a policy may contain, in one table: what RabbitMQ's may, and some of our own.
+"""The keys of a policy's definition, in one table: RabbitMQ's, and some of our own.
 
-Keys about mirrors, replicas, files, streams and federation mean nothing here. They are checked and kept, so that the
+Keys about mirrors, replicas, files, streams and federation have no effect here. They are checked and kept, so that the
 policies of a RabbitMQ can be imported as they are and exported again.
 """
 
@@ -25,13 +25,13 @@ class PolicyKey:
     """One key of a definition."""
 
     check: Callable[[FieldValue], object]
-    """Raises ValueError with what is wrong with a value."""
+    """Raises ValueError, which says what is wrong with a value."""
     in_operator_policies: bool = False
     """Whether an operator policy may contain it."""
     needs: str = ""
-    """The key without which RabbitMQ refuses it; "": it stands alone."""
+    """Another key that it needs, and that RabbitMQ demands; "": none."""
     has_effect: bool = True
-    """False: it is checked and kept, and nothing comes of it."""
+    """False: it is checked and kept, without effect."""
     lower_counts: bool = False
     """Whether the lower value counts when a policy and an operator policy set it; otherwise the operator policy's."""
 
@@ -43,7 +43,7 @@ def _exchange(value: FieldValue) -> object:
 
 
 def _mirrors(value: FieldValue) -> object:
-    """How many mirrors there shall be, or on which nodes."""
+    """The number of mirrors, or their nodes."""
     if not isinstance(value, list):
         return values.count(value)
     return [values.string(name) for name in value]
@@ -59,7 +59,7 @@ def _without_effect(
     return PolicyKey(check, in_operator_policies, needs, has_effect=False, lower_counts=lower_counts)
 
 
-# Of the keys that have an effect, those of RabbitMQ's operator policies.
+# The effective keys that RabbitMQ's operator policies may have.
 _OPERATORS = frozenset(
     {
         "delayed-retry-max",
@@ -116,12 +116,12 @@ KEYS: dict[str, PolicyKey] = {
     "federation-upstream-pattern": _without_effect(values.string),
 }
 
-# Those of them that an operator policy may contain.
+# Of these, the keys that an operator policy may have.
 OF_OPERATORS = frozenset(name for name, key in KEYS.items() if key.in_operator_policies)
 
 
 def fault_of(key: str, value: FieldValue, definition: Mapping[str, FieldValue], *, of_operator: bool) -> str:
-    """What is wrong with one entry of a definition, as the end of a sentence about its policy; "": nothing."""
+    """The fault in one entry of a definition, as the end of a sentence about its policy; "": none."""
     known = KEYS.get(key)
     if known is None or (of_operator and not known.in_operator_policies):
         allowed = ", ".join(sorted(OF_OPERATORS if of_operator else KEYS))

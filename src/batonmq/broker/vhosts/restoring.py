@@ -26,7 +26,7 @@ Lanes: TypeAlias = "dict[tuple[str, str], list[LaneRecord]]"
 
 
 def restore(add_vhost: AddVhost, parameters: Parameters, store: Store) -> None:
-    """Open the store and restore all its definitions; messages are read as they are needed. Raises StoreError."""
+    """Open the store and restore all its definitions; messages are read on demand. Raises StoreError."""
     snapshot = store.open()
     add_vhost("/")
     lanes: Lanes = {}
@@ -53,7 +53,7 @@ def restore(add_vhost: AddVhost, parameters: Parameters, store: Store) -> None:
 
 @contextmanager
 def _damage(store: Store, definition: Definition) -> Iterator[None]:
-    """Whatever is wrong with a definition is damage to the store. Raises StoreCorrupt."""
+    """A context manager: any error in a definition is damage to the store. Raises StoreCorrupt."""
     try:
         yield
     except StoreError:
@@ -65,7 +65,7 @@ def _damage(store: Store, definition: Definition) -> Iterator[None]:
 
 
 def _leave(store: Store, vhost: str, name: str, record: LaneRecord) -> None:
-    """A lane without its queue, which goes with it in one transaction: a damaged file has one."""
+    """Report a lane without its queue. They are deleted in one transaction, so only a damaged file has one."""
     if not record.waiting:
         store.drop_lane(record.lane_id)
         return
@@ -128,13 +128,13 @@ def _restore_binding(vhost: VirtualHost, definition: Definition, _: Lanes) -> No
 
 
 PARAMETERS = ("parameter", "global_parameter")
-# In this order: each needs what is before it.
+# In this order: each needs those before it.
 MAKE: dict[str, Callable[[VirtualHost, Definition, Lanes], None]] = {
     "policy": _restore_policy,
     "operator_policy": _restore_policy,
     "exchange": _restore_exchange,
     "queue": _restore_queue,
     "binding": _restore_binding,
-    # Last: in one that is about to be deleted nothing could be made.
+    # Last: nothing can be declared in a virtual host that is being deleted.
     "vhost": _restore_vhost,
 }

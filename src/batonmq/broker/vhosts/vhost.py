@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.store.records import LaneRecord
 
-# Under which the store keeps what a virtual host is, with an empty name.
+# The store's key for a virtual host's own record, whose name is empty.
 KIND: Final = "vhost"
 
 
@@ -45,20 +45,20 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self._of_deleted = Counters()
         self.leaving = Leaving(scheduler, self._end)
-        """Queues that are deleted bit by bit."""
+        """Queues being deleted bit by bit."""
         self.router = Router(name, scheduler.store, self._find_target)
         self.replies = ReplyDesk(self.router.changed)
         self.policies = Policies(name, scheduler, self.router, self.queues)
         self.progress = ProgressNotes()
-        """What consumers say of their work on its messages."""
+        """The progress that consumers have reported."""
         self.metadata = Metadata()
-        """What an operator says of it."""
+        """Its metadata."""
         self.limits: dict[str, int] = {}
-        """By their names (``limits.OF_VHOSTS``); a negative one is none."""
+        """Its limits by name (``limits.OF_VHOSTS``); a negative value means no limit."""
         self.is_fixed = False
-        """Whether it is there by itself or by the configuration file, so that nobody can delete it."""
+        """Is it built in or from the configuration file, so that it cannot be deleted?"""
         self.is_retired = False
-        """Whether it is being deleted: nothing can be made in it any more."""
+        """Is it being deleted? Nothing can be declared in it then."""
         self._queue_watchers: dict[object, Callable[[Queue], None]] = {}
 
     def _find_target(self, name: str) -> Target | None:
@@ -67,13 +67,13 @@ class VirtualHost:
     # ------------------------------------------------------------------ the virtual host itself
 
     def describe(self, metadata: Metadata) -> None:
-        """Keep what an operator says of it. Raises NotFound when it is deleted."""
+        """Set its metadata. Raises NotFound if it is deleted."""
         self._require_open()
         self.metadata = metadata
         self._define()
 
     def set_limit(self, name: str, value: object) -> None:
-        """Limit what there may be in it, from now on: what is there stays.
+        """Set a limit, from now on: existing objects stay.
 
         Raises PreconditionFailed, and NotFound when it is deleted.
         """
@@ -88,21 +88,21 @@ class VirtualHost:
             self._define()
 
     def fix(self) -> None:
-        """It is there by itself or by the configuration file: nobody can delete it."""
+        """Mark it as built in or from the configuration file: it cannot be deleted."""
         self.is_fixed = True
 
     def retire(self) -> None:
-        """It is about to be deleted: from now on nothing can be made in it."""
+        """Mark it as being deleted: nothing can be declared in it any more."""
         self.is_retired = True
         self._define()
 
     def _define(self) -> None:
-        """Write what it is to the store."""
+        """Write its record to the store."""
         value = {**self.metadata.stored(), "limits": dict(self.limits), "retired": self.is_retired}
         self.store.define(Definition(KIND, self.name, "", value))
 
     def restore(self, definition: Definition) -> None:
-        """What it is, out of the store. Raises KeyError, TypeError."""
+        """Read its record from the store. Raises KeyError, TypeError."""
         value = definition.value
         self.metadata = restored(value)
         limits = value["limits"]
@@ -112,7 +112,7 @@ class VirtualHost:
         self.is_retired = bool(value["retired"])
 
     def forget(self) -> None:
-        """All that was in it is gone: nothing is kept of it either."""
+        """Delete its record: everything in it is gone."""
         self.store.forget(KIND, self.name, "")
 
     def _require_open(self) -> None:
@@ -161,7 +161,7 @@ class VirtualHost:
             self.router,
             self.remove_queue,
             durable=durable,
-            # An exclusive queue goes with its connection: nothing of it is ever needed after a restart.
+            # An exclusive queue is deleted with its connection: nothing of it is needed after a restart.
             survives_restart=durable and owner is None,
             auto_delete=auto_delete,
             owner=owner,
@@ -184,11 +184,11 @@ class VirtualHost:
         return queue
 
     def watch_queues(self, watcher: object, tell: Callable[[Queue], None]) -> None:
-        """Have ``tell`` called with each queue that is made from now on, until ``watcher`` stops watching."""
+        """Call ``tell`` with each new queue, until ``watcher`` stops watching."""
         self._queue_watchers[watcher] = tell
 
     def stop_watching(self, watcher: object) -> None:
-        """Tell it of no more queues."""
+        """Stop watching."""
         self._queue_watchers.pop(watcher, None)
 
     def define_queue(self, queue: Queue) -> None:
@@ -200,11 +200,11 @@ class VirtualHost:
             self.store.define(Definition("queue", self.name, queue.name, value, queue.arguments))
 
     def change_queue(self, queue: Queue, arguments: Mapping[str, FieldValue]) -> None:
-        """Give a queue other arguments, which take effect at once and are kept with it.
+        """Change a queue's arguments, at once and permanently.
 
         Raises PreconditionFailed, and then nothing is changed.
         """
-        # What cannot be is found before anything is done.
+        # Errors are found before anything is changed.
         self.policies.settings(queue.name, arguments, f"queue '{queue.name}' in vhost '{self.name}'", lenient=True)
         before = {**queue.arguments, **queue.changed_arguments}
         names = {*queue.arguments, *arguments, *queue.changed_arguments}
@@ -226,7 +226,7 @@ class VirtualHost:
         return self._end(queue)
 
     def let_go(self, queues: Iterable[Queue]) -> None:
-        """Delete queues of which nobody waits for the end. Their names are free at once."""
+        """Delete queues without waiting for their end. Their names are free at once."""
         gone = [queue for queue in queues if self.queues.get(queue.name) is queue]
         for queue in gone:
             del self.queues[queue.name]
@@ -236,7 +236,7 @@ class VirtualHost:
 
     @property
     def of_deleted(self) -> Counters:
-        """What its deleted queues have counted."""
+        """The counts of its deleted queues."""
         counters = Counters()
         counters.add(self._of_deleted)
         for queue in self.leaving:

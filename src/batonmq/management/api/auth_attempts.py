@@ -1,4 +1,4 @@
-"""How many log-ins there were, and what came of them."""
+"""The numbers of log-ins, by outcome."""
 
 from __future__ import annotations
 

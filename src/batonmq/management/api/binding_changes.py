@@ -1,4 +1,4 @@
-"""Bindings from an exchange to a queue or to another exchange: made and removed."""
+"""Creating and removing bindings from an exchange to a queue or another exchange."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def _bind(call: Call, *, to_queue: bool) -> Response:
     else:
         operations.bind_exchange(destination, source, routing_key, arguments)
     await call.kept()
-    # It is where it was asked for, and below: RabbitMQ tells it so, encoded once for the name and once for the path.
+    # A path relative to the request's, encoded twice as in RabbitMQ: once for the name and once for the path.
     name = quote(call.path["destination"], safe="", errors="surrogateescape")
     return Created(f"{name}/{quote(properties_key(routing_key, arguments), safe='')}")
 
@@ -70,7 +70,7 @@ async def _unbind(call: Call, *, to_queue: bool) -> Response:
 
 
 def named_binding(call: Call, operations: ManagedOperations, *, to_queue: bool) -> Binding:
-    """The binding that the path names. Raises HttpError, when there is none, and BrokerError."""
+    """The binding that the path names. Raises HttpError if there is none, and BrokerError."""
     source, destination = exchange_name(call.path["source"]), call.path["destination"]
     if not to_queue:
         destination = exchange_name(destination)

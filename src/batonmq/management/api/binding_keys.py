@@ -1,4 +1,4 @@
-"""The name that a binding has in paths, beside its source and its destination: its ``properties_key``.
+"""The name of a binding in paths, beside its source and destination: its ``properties_key``.
 
 It is the routing key, percent-encoded, "~" where that is empty; with arguments "~" and a digest of these follow.
 """
@@ -32,7 +32,7 @@ def properties_key(routing_key: str, arguments: Mapping[str, FieldValue]) -> str
 def find_by_key(bindings: Iterable[Binding], key: str) -> Binding | None:
     """The binding that a path means by ``key``; None: there is none.
 
-    A routing key is found percent-encoded once more or not: clients disagree on it.
+    A routing key is found percent-encoded once more or not: clients differ.
     """
     text, tilde, digest = key.partition("~")
     keys = {text, unquote_plus(text, errors="surrogateescape")}

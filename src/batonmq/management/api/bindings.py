@@ -1,6 +1,6 @@
 """Bindings: all, those of a virtual host, from an exchange, to a queue or an exchange, between two, and one alone.
 
-Every queue is bound to the exchange without a name by its own name; nobody has made these, and they are listed.
+Every queue is bound to the default exchange by its own name; these implicit bindings are listed, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES", "describe_binding"]
 
-# A queue stands for its binding by its own name, which is made when it is shown.
+# A queue stands for its default binding, which is created when it is shown.
 _Entry = Queue | tuple[VirtualHost, Binding]
 
 
@@ -59,7 +59,7 @@ async def _listed(call: Call, found: list[_Entry]) -> Response:
         found,
         describe,
         name=lambda each: "" if isinstance(each, Queue) else each[1].source.name,
-        # In the order in which they were made.
+        # In the order of their creation.
         order=lambda _: (),
     )
 
@@ -74,24 +74,24 @@ async def _of_vhosts(vhosts: Iterable[VirtualHost]) -> list[_Entry]:
 
 
 async def list_bindings(call: Call) -> Response:
-    """Those of all virtual hosts that the user sees."""
+    """The bindings of all virtual hosts that the user sees."""
     return await _listed(call, await _of_vhosts(call.vhosts()))
 
 
 async def list_of_vhost(call: Call) -> Response:
-    """Those of one virtual host."""
+    """The bindings of one virtual host."""
     return await _listed(call, await _of_vhosts([call.vhost()]))
 
 
 async def list_to_queue(call: Call) -> Response:
-    """Those to one queue."""
+    """The bindings to one queue."""
     vhost = call.vhost()
     queue = find_queue(call, vhost)
     return await _listed(call, [queue, *((vhost, one) for one in vhost.router.bindings_to(queue))])
 
 
 async def list_from_exchange(call: Call) -> Response:
-    """Those from one exchange."""
+    """The bindings from one exchange."""
     vhost = call.vhost()
     exchange = find_exchange(call, vhost)
     if exchange is vhost.router.default:
@@ -100,13 +100,13 @@ async def list_from_exchange(call: Call) -> Response:
 
 
 async def list_to_exchange(call: Call) -> Response:
-    """Those to one exchange."""
+    """The bindings to one exchange."""
     vhost = call.vhost()
     return await _listed(call, [(vhost, one) for one in vhost.router.bindings_to(find_exchange(call, vhost))])
 
 
 def _between(call: Call, vhost: VirtualHost, *, to_queue: bool) -> list[Binding]:
-    """The bindings between the two that the path names; none, if one of them is not there."""
+    """The bindings between the two that the path names; none if either is missing."""
     router, name = vhost.router, call.path["destination"]
     source = router.exchange(exchange_name(call.path["source"]))
     destination = vhost.queues.get(name) if to_queue else router.exchange(exchange_name(name))
@@ -118,13 +118,13 @@ def _between(call: Call, vhost: VirtualHost, *, to_queue: bool) -> list[Binding]
 
 
 async def list_between_exchange_and_queue(call: Call) -> Response:
-    """Those from one exchange to one queue."""
+    """The bindings from one exchange to one queue."""
     vhost = call.vhost()
     return await _listed(call, [(vhost, one) for one in _between(call, vhost, to_queue=True)])
 
 
 async def list_between_exchanges(call: Call) -> Response:
-    """Those from one exchange to another."""
+    """The bindings from one exchange to another."""
     vhost = call.vhost()
     return await _listed(call, [(vhost, one) for one in _between(call, vhost, to_queue=False)])
 

@@ -1,4 +1,4 @@
-"""Channels: listed and described. Sessions of AMQP 1.0 are not among them, but beside their connection."""
+"""Channels: listed and described. Sessions of AMQP 1.0 are listed with their connection instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How RabbitMQ's listings show connections, channels and consumers, and who sees which of them."""
+"""Connections, channels and consumers in the form of RabbitMQ's listings, and who may see which."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 Row = dict[str, object]
 
-# Where RabbitMQ's word is another than that of the specification.
+# RabbitMQ's names that differ from the specification's.
 PROTOCOLS: Final = {"AMQP 1.0": "AMQP 1-0"}
 
 PUBLISHES: Final = ("publish", "confirm", "return_unroutable", "drop_unroutable")
@@ -43,12 +43,12 @@ DELIVERIES: Final = ("ack", "deliver", "deliver_get", "deliver_no_ack", "get", "
 
 
 def sees(user: User, client: Client) -> bool:
-    """May the user see this connection? One's own, or all."""
+    """May the user see this connection?"""
     return client.user == user.name or sees_everything(user)
 
 
 def require_sight(user: User, client: Client) -> None:
-    """Raises Unauthorized, in RabbitMQ's words."""
+    """Raises Unauthorized, with RabbitMQ's text."""
     if not sees(user, client):
         raise Unauthorized("User not authorised to access object")
 
@@ -57,10 +57,10 @@ def require_sight(user: User, client: Client) -> None:
 
 
 class View:
-    """How connections and channels are shown in the answer to one request, with the samples that it asks for."""
+    """Shows connections and channels in the answer to one request, with the requested samples."""
 
     def __init__(self, call: Call) -> None:
-        """Raises BadRequest for more samples than there may be."""
+        """Raises BadRequest for too many samples."""
         context = call.context
         self._node = context.node
         self._statistics = context.statistics
@@ -104,7 +104,7 @@ class View:
         return row
 
     def channel(self, client: Client, number: int) -> Row:
-        """A channel; what is left of it, if it is closed by now."""
+        """A channel; the remains of one that has been closed meanwhile."""
         row: Row = {
             "name": channel_name(client, number),
             "node": self._node,
@@ -146,7 +146,7 @@ class View:
         return state if state in (FLOW, CLOSING) else RUNNING
 
     def message_stats(self, counts: Counted) -> Row:
-        """What was published on a channel or a session, and what was delivered, each as soon as there is any of it."""
+        """The messages published and delivered on a channel or a session; numbers that are 0 are left out."""
         return self._message_stats(self._statistics.channel(counts))
 
     def _message_stats(self, figures: Figures) -> Row:
@@ -175,7 +175,7 @@ def _tls(terms: TlsTerms | None) -> Row:
 
 
 def connection_details(client: Client) -> Row:
-    """The connection, as what belongs to it names it."""
+    """The connection, as its channels and consumers name it."""
     ends = client.socket.ends
     return {"name": client.name, "peer_host": ends.peer_host, "peer_port": ends.peer_port}
 
@@ -189,7 +189,7 @@ def channel_name(client: Client, number: int) -> str:
 
 
 async def each_consumer(queues: Iterable[Queue]) -> AsyncIterator[tuple[Queue, Consumer]]:
-    """The consumers of these queues one by one, with the loop free in between; they may come and go meanwhile."""
+    """The consumers of these queues one by one, yielding to the loop in between; they may come and go meanwhile."""
     slices = Slices()
     for number, queue in enumerate(queues):
         for at, consumer in enumerate(list(queue.consumers)):

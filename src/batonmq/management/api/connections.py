@@ -19,14 +19,14 @@ from batonmq.management.slices import sliced
 
 __all__ = ["ROUTES"]
 
-# What a client is told when nobody says why.
+# The default reason that a client is told.
 REASON: Final = "Closed via management plugin"
 # Longer reasons are cut off.
 REASON_MAX: Final = 1_000
 
 
 def _find(call: Call) -> Client:
-    """The connection that the path names. Raises HttpError: it is not there (404), or not the user's to see (401)."""
+    """The connection that the path names. Raises HttpError: it is missing (404), or the user may not see it (401)."""
     client = call.context.parts.broker.clients.find(call.path["name"])
     if client is None:
         raise not_found()
@@ -121,7 +121,7 @@ def _link(link: LinkStatus) -> Row:
 
 
 def _of_user(call: Call) -> list[Client]:
-    """The connections of the user that the path names. Raises Unauthorized: they are not this user's to see."""
+    """The connections of the user that the path names. Raises Unauthorized if this user may not see them."""
     name = call.path["username"]
     if name != call.user.name and not call.sees_everything:
         raise Unauthorized("User not authorised to access object")
@@ -147,7 +147,7 @@ def _reason(call: Call) -> str:
 
 
 def _require_to_close(call: Call, user: str) -> None:
-    """One's own, or anybody's for an administrator. Raises Unauthorized."""
+    """Check that the user may close a connection: one's own, or any for an administrator. Raises Unauthorized."""
     if user != call.user.name and not call.is_administrator:
         raise Unauthorized("User not authorised to access object")
 

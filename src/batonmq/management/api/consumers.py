@@ -1,4 +1,4 @@
-"""Consumers: listed, of all virtual hosts or of one."""
+"""Lists the consumers of all virtual hosts or of one."""
 
 from __future__ import annotations
 

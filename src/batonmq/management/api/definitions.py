@@ -1,4 +1,4 @@
-"""All definitions of the broker, or those of one virtual host: given as a file, and taken from one."""
+"""Exports all definitions of the broker, or those of one virtual host, to a file, and imports them from one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import ANY_SIZE, Route
 from batonmq.management.slices import Slices
 
-# A piece that is sent has this many octets at least, but for the last.
+# The minimum size of a sent piece in octets, except the last.
 PIECE = 32 * 1024
-# Octets of the report that go into a header; all of it is in the log.
+# The most octets of the report in a header; the log has all of it.
 REPORT_MAX = 4096
 REPORT_HEADER = "batonmq-report"
 UPLOADED = "file"
@@ -85,12 +85,12 @@ async def _pieces(told: dict[str, object], sections: Iterator[Section]) -> Async
 
 
 async def post_definitions(call: Call) -> Response:
-    """Make the broker what they say; what they do not speak of stays."""
+    """Import definitions; other objects stay."""
     return await _take(call, None)
 
 
 async def post_of_vhost(call: Call) -> Response:
-    """Make a virtual host what they say."""
+    """Import definitions into a virtual host."""
     return await _take(call, call.vhost().name)
 
 
@@ -109,7 +109,7 @@ async def _take(call: Call, vhost: str | None) -> Response:
 
 
 def _short(report: list[str]) -> str:
-    """As many lines as go into a header, as JSON."""
+    """As many lines as fit into a header, as JSON."""
     lines: list[str] = []
     size = 0
     for line in report:

@@ -1,4 +1,4 @@
-"""Exchanges: made and deleted."""
+"""Declares and deletes exchanges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Created, NoContent, Response
 from batonmq.management.http.routes import Route
 
-# What paths call the exchange without a name.
+# The name of the default exchange in paths.
 DEFAULT_EXCHANGE = "amq.default"
 
 EXCHANGE = {
@@ -26,7 +26,7 @@ EXCHANGE = {
 
 
 def exchange_name(name: str) -> str:
-    """The name of the exchange that a path means."""
+    """The name of the exchange that a path refers to."""
     return "" if name == DEFAULT_EXCHANGE else name
 
 

@@ -1,4 +1,4 @@
-"""Exchanges: listed and described."""
+"""Lists and describes exchanges."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ async def _list(call: Call, vhosts: Iterable[VirtualHost]) -> Response:
 
 
 async def list_exchanges(call: Call) -> Response:
-    """Those of all virtual hosts that the user sees."""
+    """The exchanges of all virtual hosts that the user sees."""
     return await _list(call, call.vhosts())
 
 
 async def list_of_vhost(call: Call) -> Response:
-    """Those of one virtual host."""
+    """The exchanges of one virtual host."""
     return await _list(call, [call.vhost()])
 
 
@@ -55,7 +55,7 @@ async def get_exchange(call: Call) -> Response:
 
 
 def find_exchange(call: Call, vhost: VirtualHost, parameter: str = "name") -> Exchange:
-    """The exchange that the path names; ``amq.default`` is the one without a name. Raises HttpError: there is none."""
+    """The exchange that the path names; ``amq.default`` is the default exchange. Raises HttpError if there is none."""
     exchange = vhost.router.exchange(exchange_name(call.path[parameter]))
     if exchange is None:
         raise not_found()

@@ -1,4 +1,4 @@
-"""Counters as RabbitMQ's answers have them: ``message_stats``, and the numbers of messages in queues."""
+"""Counters in the form of RabbitMQ's answers: ``message_stats``, and the numbers of messages in queues."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lengths(figures: Figures, ranges: Ranges) -> Row:
 
 
 def queue_stats(figures: Figures, ranges: Ranges) -> Row:
-    """What came to a queue and what became of it, each as soon as there is any of it, under ``message_stats``."""
+    """A queue's counters under ``message_stats``; numbers that are 0 are left out."""
     stats: Row = {}
     if figures.value("publish"):
         stats |= figures.show(("publish",), ranges.messages)
@@ -32,12 +32,12 @@ def queue_stats(figures: Figures, ranges: Ranges) -> Row:
 
 
 def exchange_stats(figures: Figures, ranges: Ranges) -> Row:
-    """What came to an exchange and where it went, if anything did, under ``message_stats``."""
+    """An exchange's counters, if there are any, under ``message_stats``."""
     names = ("publish_in", "publish_out")
     stats = figures.show(names, ranges.messages) if figures.value("publish_in") else {}
     return {"message_stats": stats} if stats else {}
 
 
 def total_stats(figures: Figures, ranges: Ranges) -> Row:
-    """All that is counted of messages in virtual hosts."""
+    """All message counters of virtual hosts."""
     return figures.show((*PUBLISHES, *DELIVERIES), ranges.messages)

@@ -1,4 +1,4 @@
-"""Health checks, for whoever watches over the broker: 200 when all is well, 503 with a reason when it is not."""
+"""Health checks for monitoring: 200 when all is well, 503 with a reason when not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from batonmq.server.certificate_dates import expires_at
 OK = {"status": "ok"}
 SINGLE_NODE = {"status": "ok", "reason": "single node cluster"}
 
-# RabbitMQ's names of what is spoken at the sockets, by the schemes of their addresses.
+# RabbitMQ's names of protocols, by the schemes of addresses.
 PROTOCOLS = {
     "amqp": "amqp",
     "amqps": "amqp/ssl",
@@ -48,24 +48,24 @@ ALIASES = {
 }
 
 DAYS = {"days": 1, "weeks": 7, "months": 30, "years": 365}
-# The longest time that is looked ahead: more would be no date.
+# The longest time to look ahead: a longer one would exceed the range of dates.
 AHEAD_MAX = 1_000 * 365
 
 ALIVENESS_QUEUE = "aliveness-test"
 
 
 def failed(reason: str, **more: object) -> Response:
-    """Something is not as it should be (503)."""
+    """A check has failed (503)."""
     return Json({"status": "failed", "reason": reason, **more}, 503)
 
 
 async def fine(_: Call) -> Response:
-    """What holds of every broker of one node that answers."""
+    """A check that every single-node broker passes if it answers."""
     return Json(OK)
 
 
 async def single_node(_: Call) -> Response:
-    """What nothing can be wrong with where there is one node."""
+    """A check that cannot fail with one node."""
     return Json(SINGLE_NODE)
 
 
@@ -117,12 +117,12 @@ async def get_protocol_listener(call: Call) -> Response:
     missing = [name for name in wanted if name not in spoken]
     if missing:
         return failed("No active listener", missing=missing, protocols=spoken)
-    # RabbitMQ 3 tells the one that was asked for, 4 all that there are.
+    # RabbitMQ 3 returns the requested one, 4 all of them.
     return Json({"status": "ok", "protocol": wanted[0], "protocols": spoken})
 
 
 async def get_ready(call: Call) -> Response:
-    """Returns whether clients can come in."""
+    """Can clients connect?"""
     return Json(OK) if call.context.parts.addresses() else failed("no listener is open")
 
 
@@ -130,7 +130,7 @@ async def get_ready(call: Call) -> Response:
 
 
 async def get_certificate_expiration(call: Call) -> Response:
-    """Is the certificate good for so long?"""
+    """Is the certificate valid for that long?"""
     within, unit = call.path["within"], call.path["unit"]
     if not within.isascii() or not within.isdigit() or len(within) > 6:
         raise BadRequest("Invalid expiration value.")

@@ -1,4 +1,4 @@
-"""Messages, one by one: published to an exchange, and taken out of a queue."""
+"""Publishes single messages to an exchange, and takes messages out of a queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from batonmq.message import Message
 from batonmq.properties import NAMES, Properties, PropertyValues
 from batonmq.queued import QueuedMessage
 
-# What is done with messages that were shown: RabbitMQ's words, and whether they are accepted, rejected or given back.
+# RabbitMQ's ackmodes, and whether shown messages are accepted, rejected or given back.
 ACCEPT, REJECT, GIVE_BACK = range(3)
 ACK_MODES = {
     "ack_requeue_true": GIVE_BACK,
@@ -66,13 +66,13 @@ GET = {
 
 
 async def post_publish(call: Call) -> Response:
-    """Publish a message. It is on the disk, where it is to be there, when the answer comes."""
+    """Publish a message. A message that has to be stored is on the disk when the answer comes."""
     operations = call.operations(call.vhost())
     body = Body(_read(call))
     body.need("routing_key", "properties", "payload", "payload_encoding")
     exchange = exchange_name(call.path["name"])
     if call.vhost().router.exchange(exchange) is None:
-        # As RabbitMQ 4 answers. Whoever lacks the right does not learn it.
+        # As RabbitMQ 4 answers. A user without the right does not learn it.
         operations.resolve(exchange, "")
     message = Message(
         exchange,
@@ -88,7 +88,7 @@ async def post_publish(call: Call) -> Response:
 
 
 class _Published(msgspec.Struct):
-    """What counts of a large body, unread: of all the rest nothing is made."""
+    """The relevant fields of a large body, as raw JSON; nothing is built from the rest."""
 
     properties: msgspec.Raw = msgspec.Raw()
     routing_key: msgspec.Raw = msgspec.Raw()
@@ -97,7 +97,7 @@ class _Published(msgspec.Struct):
 
 
 def _read(call: Call) -> dict[str, object]:
-    """The fields of the body, of which the payload alone may be large. Raises HttpError."""
+    """The fields of the body; only the payload may be large. Raises HttpError."""
     if len(call.body) <= USUAL_SIZE:
         return call.json()
     try:
@@ -126,7 +126,7 @@ def _payload(body: Body) -> bytes:
 
 
 def _properties(table: dict[str, object]) -> Properties:
-    """The basic properties of a message; what is none is left out, as in RabbitMQ. Raises BadRequest."""
+    """The basic properties of a message; null is left out, as in RabbitMQ. Raises BadRequest."""
     found: PropertyValues = {}
     for name, _ in NAMES:
         value = table.get(name, MISSING)
@@ -173,13 +173,13 @@ async def post_get(call: Call) -> Response:
     taking = _Taking(call.context.parts.broker, operations.require_readable(call.path["name"]))
     try:
         shown = await taking.take(count if 0 <= count < GET_COUNT else GET_COUNT, encoding, truncate)
-        # What the disk does not know of yet is not handed out.
+        # Messages that are not on the disk yet are not delivered.
         await call.kept()
         taking.settle(mode)
     finally:
         taking.give_back()
     with contextlib.suppress(StoreError):
-        # The store tries again until it has it.
+        # The store retries until it succeeds.
         await call.kept()
     return Json(shown)
 
@@ -196,7 +196,7 @@ class _Taking:
         self._size = 0
 
     async def take(self, count: int, encoding: str, truncate: int) -> list[dict[str, object]]:
-        """Hold up to that many messages, as they are shown."""
+        """Take up to that many messages, in the form for showing."""
         queue = self._queue
         slices = Slices()
         shown: list[dict[str, object]] = []
@@ -213,7 +213,7 @@ class _Taking:
         return shown
 
     async def _more(self) -> bool:
-        """Wait until the store has been read on; False: there is no more."""
+        """Wait until the store has been read further; False: there is no more."""
         if not self._queue.is_reading:
             return False
         read: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -222,7 +222,7 @@ class _Taking:
         return True
 
     def settle(self, mode: int) -> None:
-        """Do with what is held as was asked."""
+        """Settle the held messages as requested."""
         held, self._held = self._held, []
         if not held:
             return
@@ -235,7 +235,7 @@ class _Taking:
                 self._queue.reject(queued)
 
     def give_back(self) -> None:
-        """What is held still was not shown to anybody."""
+        """Give back messages that are still held: they were not shown to anybody."""
         held, self._held = self._held, []
         if held:
             self._queue.release(held, counted=False)
@@ -256,7 +256,7 @@ def _shown(queued: QueuedMessage, left: int, encoding: str, truncate: int) -> di
         "exchange": message.exchange,
         "routing_key": message.routing_key,
         "message_count": left,
-        # RabbitMQ says so of a message without properties, and clients expect it.
+        # RabbitMQ's form for a message without properties, which clients expect.
         "properties": values or [],
         "payload": payload,
         "payload_encoding": payload_encoding,

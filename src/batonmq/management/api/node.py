@@ -1,4 +1,4 @@
-"""What a broker of one node has to say to questions about clusters, features and log-ins."""
+"""The answers of a single-node broker to requests about clusters, features and log-ins."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from batonmq.server.passwords import hash_password, named_hash
 
 GROUP = "node"
 
-# RabbitMQ's names of what it has learned since 3.8, as far as clients ask for them before they use it. Of what is not
-# here (streams, other stores of its own) none is listed.
+# RabbitMQ's feature flags since 3.8, as far as clients check them before use. Features that are missing here, such as
+# streams, are not listed.
 FEATURE_FLAGS = {
     "classic_queue_type_delivery_support": "Deliveries of classic queues of several versions",
     "detailed_queues_endpoint": "Lists of queues without and with their details",
@@ -44,9 +44,9 @@ async def get_auth(_: Call) -> Response:
 
 
 async def get_hash(call: Call) -> Response:
-    """The hash of a password, as PUT /api/users/{name} takes it."""
+    """The hash of a password, as PUT /api/users/{name} accepts it."""
     try:
-        # It takes some tens of milliseconds, on purpose.
+        # It takes tens of milliseconds, on purpose.
         stored = await asyncio.to_thread(hash_password, call.path["password"])
     except (ValueError, UnicodeEncodeError) as error:
         raise BadRequest(str(error)) from None
@@ -59,7 +59,7 @@ async def get_version(_: Call) -> Response:
 
 
 async def get_extensions(_: Call) -> Response:
-    """RabbitMQ's plugins that add to its page: there are none."""
+    """RabbitMQ's plugins that extend its page: none."""
     return Json([])
 
 
@@ -67,7 +67,7 @@ async def get_extensions(_: Call) -> Response:
 
 
 async def get_feature_flags(_: Call) -> Response:
-    """RabbitMQ's feature flags: what is listed can be used."""
+    """RabbitMQ's feature flags: listed features can be used."""
     return Json(
         [
             {
@@ -87,7 +87,7 @@ async def get_feature_flags(_: Call) -> Response:
 
 
 async def put_feature_flag(call: Call) -> Response:
-    """Use a feature: it is in use already, or there is no such one."""
+    """Enable a feature: it is enabled already, or does not exist."""
     name = call.path["name"]
     if name not in FEATURE_FLAGS:
         raise BadRequest(f"unsupported: there is no feature flag '{name[:64]}'")
@@ -95,7 +95,7 @@ async def put_feature_flag(call: Call) -> Response:
 
 
 async def get_deprecated_features(_: Call) -> Response:
-    """What will be taken away: nothing."""
+    """Deprecated features: none."""
     return Json([])
 
 
@@ -103,12 +103,12 @@ async def get_deprecated_features(_: Call) -> Response:
 
 
 async def done(_: Call) -> Response:
-    """Something that one node need not do."""
+    """An operation that one node need not do."""
     return NoContent()
 
 
 async def reset_node(call: Call) -> Response:
-    """As ``done``, for one node, which must be this one."""
+    """Like ``done``, for one node, which must be this one."""
     if call.path["node"] != call.context.node:
         raise not_found()
     return NoContent()

@@ -1,4 +1,4 @@
-"""Nodes: there is one, with what its process uses of the machine."""
+"""Nodes: there is one, shown with the resources that its process uses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MECHANISMS: Final = {
     "EXTERNAL": "By the certificate of the client (RFC 4422).",
 }
 
-# RabbitMQ's names of what is built in here.
+# RabbitMQ's plugins whose features are built in here.
 PLUGINS: Final = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_stomp", "rabbitmq_web_stomp")
 
 
@@ -38,7 +38,7 @@ async def list_nodes(call: Call) -> Response:
 
 
 async def get_node(call: Call) -> Response:
-    """The node. Raises HttpError, when it has another name."""
+    """The node. Raises HttpError if it has another name."""
     _require_name(call)
     row = await _described(call, ranges(call.query))
     if call.query.flag("memory"):
@@ -47,7 +47,7 @@ async def get_node(call: Call) -> Response:
 
 
 async def get_memory(call: Call) -> Response:
-    """What the node has in its memory. Raises HttpError, when it has another name."""
+    """The node's use of memory. Raises HttpError if it has another name."""
     _require_name(call)
     return Json({"memory": _memory(call)})
 
@@ -72,7 +72,7 @@ async def _described(call: Call, wanted: Ranges) -> Row:
         "uptime": int((parts.clock.time() - context.started_at) * 1000),
         "rates_mode": "basic",
         "processors": most.processors,
-        # Clients that have more to say than a turn of the loop had time for.
+        # Clients with more requests than a turn of the loop had time for.
         "run_queue": parts.broker.turn_time.in_line,
         "mem_limit": most.memory,
         "mem_alarm": False,
@@ -113,7 +113,7 @@ def _is_enabled(call: Call, mechanism: str) -> bool:
 
 
 def _memory(call: Call) -> Row:
-    """By RabbitMQ's names. What those of an Erlang machine stand for is not there, and nothing."""
+    """By RabbitMQ's names. Those of the Erlang machine do not exist here, and are 0."""
     resident = call.context.statistics.usage().memory
     messages = call.context.parts.broker.scheduler.memory.used
     samples = call.context.statistics.size

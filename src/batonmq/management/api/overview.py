@@ -24,7 +24,7 @@ CLUSTER_NAME: Final = "cluster_name"
 
 
 async def get_overview(call: Call) -> Response:
-    """What there is, what waits, and what is under way; of a user who is no monitor, in his virtual hosts alone."""
+    """The overview; for a user who is no monitor, only of that user's virtual hosts."""
     wanted = ranges(call.query)
     statistics, broker = call.context.statistics, call.context.parts.broker
     totals = await statistics.totals()

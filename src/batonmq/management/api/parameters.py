@@ -22,7 +22,7 @@ def _parameters(call: Call) -> Parameters:
 
 
 def describe(parameter: Parameter) -> dict[str, object]:
-    """A parameter as RabbitMQ lists it."""
+    """A parameter in RabbitMQ's form."""
     return {
         "value": parameter.value,
         "vhost": parameter.vhost,
@@ -57,7 +57,7 @@ def _found(call: Call) -> Parameter:
 
 
 async def put_parameter(call: Call) -> Response:
-    """Set a parameter of a component that there is."""
+    """Set a parameter of an existing component."""
     vhost = changeable_vhost(call).name
     component, name = call.path["component"], call.path["name"]
     body = Body(call.json())
@@ -114,7 +114,7 @@ async def delete_global(call: Call) -> Response:
 
 
 async def get_cluster_name(call: Call) -> Response:
-    """The name of the cluster; until it has one, that of the node."""
+    """The name of the cluster; by default that of the node."""
     found = _parameters(call).all_global().get(CLUSTER_NAME)
     return Json({"name": found if isinstance(found, str) else call.context.node})
 

@@ -32,7 +32,7 @@ def _users(call: Call) -> Iterator[User]:
 
 
 def _addressed(call: Call) -> tuple[str, str]:
-    """The names of the virtual host and the user of a change. Raises BadRequest, if one of them is not there."""
+    """The names of the virtual host and the user of a change. Raises BadRequest if either is missing."""
     vhost, user = call.path["vhost"], call.path["user"]
     if vhost not in call.context.parts.broker.vhosts or call.context.parts.users.find(user) is None:
         raise BadRequest("vhost_or_user_not_found")
@@ -68,7 +68,7 @@ async def get_permission(call: Call) -> Response:
 
 
 async def put_permission(call: Call) -> Response:
-    """Say what a user may do in a virtual host."""
+    """Set what a user may do in a virtual host."""
     body = Body(call.json())
     body.need("configure", "write", "read")
     configure, write, read = (_pattern(body, name) for name in ("configure", "write", "read"))
@@ -79,7 +79,7 @@ async def put_permission(call: Call) -> Response:
 
 
 async def delete_permission(call: Call) -> Response:
-    """Keep a user out of a virtual host."""
+    """Remove a user's access to a virtual host."""
     user, vhost = named_user(call).user, call.vhost().name
     if vhost not in user.permissions:
         raise not_found()
@@ -121,7 +121,7 @@ async def get_topics(call: Call) -> Response:
 
 
 async def put_topic(call: Call) -> Response:
-    """Say which routing keys a user may use with a topic exchange."""
+    """Set which routing keys a user may use with a topic exchange."""
     body = Body(call.json())
     body.need("exchange", "write", "read")
     exchange = body.short_text("exchange")
@@ -133,7 +133,7 @@ async def put_topic(call: Call) -> Response:
 
 
 async def delete_topics(call: Call) -> Response:
-    """Lift what is said of a user's routing keys in a virtual host: of one exchange, or of all."""
+    """Remove a user's topic permissions in a virtual host: for one exchange, or for all."""
     user, vhost = named_user(call).user, call.vhost().name
     exchange = call.path.get("exchange")
     there = user.topic_permissions.get(vhost, {})

@@ -1,4 +1,4 @@
-"""Policies, and those of the operator: listed, set and removed."""
+"""Lists, sets and removes policies and operator policies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ POLICY = {
 
 
 def changeable_vhost(call: Call) -> VirtualHost:
-    """The virtual host of the path, for who may change its policies. Seeing it is not enough. Raises HttpError."""
+    """The virtual host of the path, for a user who may change its policies.
+
+    Seeing it is not enough. Raises HttpError.
+    """
     vhost = call.vhost()
     may_change = call.user.may_open(vhost.name) or call.is_administrator
     call.require(may_change, "User not authorised to access virtual host")
@@ -36,7 +39,7 @@ def changeable_vhost(call: Call) -> VirtualHost:
 
 
 def describe(policy: Policy, vhost: str) -> dict[str, object]:
-    """A policy as RabbitMQ lists it."""
+    """A policy in RabbitMQ's form."""
     return {
         "vhost": vhost,
         "name": policy.name,

@@ -1,4 +1,4 @@
-"""Queues: made, deleted, purged."""
+"""Declares, deletes and purges queues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batonmq.management.http.errors import BadRequest, not_found
 from batonmq.management.http.responses import Created, NoContent, Response
 from batonmq.management.http.routes import Route
 
-# What RabbitMQ 3 could be asked to do with the copies of a queue, of which there is one here.
+# RabbitMQ 3's operations on the mirrors of a queue, which do not exist here.
 ACTIONS = ("sync", "cancel_sync")
 
 QUEUE = {
@@ -42,7 +42,7 @@ async def put_queue(call: Call) -> Response:
 
 
 def check_node(call: Call, body: Body) -> None:
-    """Raises BadRequest when something is to be on a node that is not this one."""
+    """Raises BadRequest for a node other than this one."""
     node = body.text("node")
     if node and node != call.context.node:
         raise BadRequest(f"Node {node} is not a cluster member")
@@ -78,7 +78,7 @@ async def delete_contents(call: Call) -> Response:
 
 
 async def post_action(call: Call) -> Response:
-    """What RabbitMQ 3 did with mirrors of a queue: there are none, so that it is done already."""
+    """RabbitMQ 3's operations on mirrors of a queue: there are none, so nothing is left to do."""
     vhost = call.vhost()
     operations = call.operations(vhost)
     body = Body(call.json())

@@ -1,4 +1,4 @@
-"""A queue as RabbitMQ's listings show it, and more of it where one alone was asked for."""
+"""A queue in the form of RabbitMQ's listings, with more detail when a single one is requested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUEUE_QUERY: Final = {
 
 
 def describer(call: Call, vhosts: Iterable[VirtualHost], *, in_detail: bool = False) -> Callable[[Queue], Row]:
-    """What describes the queues of these virtual hosts, as the request wants it. Raises BadRequest."""
+    """A function that describes queues of these virtual hosts, as the request wants it. Raises BadRequest."""
     wanted = ranges(call.query)
     of_name = {vhost.name: vhost for vhost in vhosts}
     if not call.query.flag("disable_stats"):
@@ -51,7 +51,7 @@ def describer(call: Call, vhosts: Iterable[VirtualHost], *, in_detail: bool = Fa
 
 
 async def describe_in_detail(call: Call, vhost: VirtualHost, queue: Queue) -> Row:
-    """All of one queue, with its consumers. Raises BadRequest."""
+    """The full description of one queue, with its consumers. Raises BadRequest."""
     node = call.context.node
     return {
         **_described(call, vhost, queue, ranges(call.query)),

@@ -1,4 +1,4 @@
-"""Queues: listed and described."""
+"""Lists and describes queues."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ async def _list(call: Call, vhosts: Sequence[VirtualHost], *, in_detail: bool = 
 
 
 async def list_queues(call: Call) -> Response:
-    """Those of all virtual hosts that the user sees."""
+    """The queues of all virtual hosts that the user sees."""
     return await _list(call, call.vhosts())
 
 
 async def list_of_vhost(call: Call) -> Response:
-    """Those of one virtual host."""
+    """The queues of one virtual host."""
     return await _list(call, [call.vhost()])
 
 
 async def list_in_detail(call: Call) -> Response:
-    """Those of all virtual hosts, with what is otherwise told of one alone."""
+    """The queues of all virtual hosts, with the detail that is otherwise shown for a single one."""
     return await _list(call, call.vhosts(), in_detail=True)
 
 
@@ -56,7 +56,7 @@ async def get_queue(call: Call) -> Response:
 
 
 def find_queue(call: Call, vhost: VirtualHost, parameter: str = "name") -> Queue:
-    """The queue that the path names. Raises HttpError: there is none."""
+    """The queue that the path names. Raises HttpError if there is none."""
     queue = vhost.queues.get(call.path[parameter])
     if queue is None:
         raise not_found()

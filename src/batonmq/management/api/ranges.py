@@ -1,4 +1,4 @@
-"""Which samples a request asks for: ``lengths_age=600&lengths_incr=60`` is one for each minute of the last ten."""
+"""The samples that a request asks for: ``lengths_age=600&lengths_incr=60`` is one for each minute of the last ten."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTHING", "RANGES_QUERY", "Ranges", "ranges"]
 
-# As many as RabbitMQ gives.
+# RabbitMQ's limit.
 SAMPLES_MAX: Final = 500
 SECONDS_MAX: Final = 10**10
 
@@ -47,7 +47,7 @@ NOTHING: Final = Ranges()
 
 
 def ranges(query: Query) -> Ranges:
-    """What a request asks for; what is not a number asks for nothing. Raises BadRequest for more than 500 samples."""
+    """The value of a parameter; anything but a number counts as absent. Raises BadRequest for more than 500 samples."""
     return Ranges(
         _range(query, "lengths"), _range(query, "msg_rates"), _range(query, "data_rates"), _range(query, "node_stats")
     )

@@ -1,4 +1,4 @@
-"""What this server is and where it listens, as RabbitMQ's overview and its nodes tell it."""
+"""Facts about this server and its listeners, as in RabbitMQ's overview and nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batonmq.management.http.context import Context
 
 __all__ = ["RABBITMQ_VERSION", "contexts", "exchange_types", "listeners", "versions"]
 
-# Clients ask it to know what they may use: what is answered here is what this version answers.
+# Clients decide by this version what they may use: the API here is that of this version.
 RABBITMQ_VERSION: Final = "4.3.0"
 
 DESCRIPTIONS: Final = {
@@ -28,7 +28,7 @@ DESCRIPTIONS: Final = {
 
 
 def versions() -> Row:
-    """Versions of what answers. There is no Erlang: what runs it is told instead."""
+    """The versions of the server and, in place of Erlang, of Python."""
     return {
         "product_name": "BatonMQ",
         "product_version": __version__,

@@ -1,4 +1,4 @@
-"""How shovels stand, in RabbitMQ's form; they are made as parameters of the component "shovel"."""
+"""The state of shovels, in RabbitMQ's form; they are made as parameters of the component "shovel"."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def _of_end(side: str, end: End) -> dict[str, object]:
 
 
 async def get_all(call: Call) -> Response:
-    """How the shovels stand, in the virtual hosts that the user sees."""
+    """The shovels in the virtual hosts that the user sees, with their state."""
     seen = {vhost.name for vhost in call.vhosts()}
     return Json([_described(call, shovel) for shovel in call.context.shovels.all() if shovel.vhost in seen])
 
 
 async def get_of_vhost(call: Call) -> Response:
-    """How the shovels of a virtual host stand."""
+    """The shovels of a virtual host, with their state."""
     vhost = call.vhost().name
     return Json([_described(call, shovel) for shovel in call.context.shovels.all() if shovel.vhost == vhost])
 
 
 async def get_shovel(call: Call) -> Response:
-    """What a shovel does, without the passwords in its URLs."""
+    """The definition of a shovel, without the passwords in its URLs."""
     found = call.context.parts.broker.parameters.find(COMPONENT, call.vhost().name, call.path["name"])
     if found is None:
         raise not_found()

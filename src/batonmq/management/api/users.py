@@ -1,4 +1,4 @@
-"""Users: listed, made, changed and deleted, with their limits."""
+"""Lists, creates, changes and deletes users and their limits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VALUE = {"type": "object", "required": ["value"], "properties": {"value": {"type
 
 
 def named_user(call: Call, parameter: str = "user") -> KnownUser:
-    """The user that the path names. Raises HttpError, if there is none."""
+    """The user that the path names. Raises HttpError if there is none."""
     known = call.context.parts.users.find(call.path[parameter])
     if known is None:
         raise not_found()
@@ -57,13 +57,13 @@ async def get_user(call: Call) -> Response:
 
 
 async def put_user(call: Call) -> Response:
-    """Make a user, or change one: what is not said stays as it is."""
+    """Create or change a user; omitted fields stay as they are."""
     body = Body(call.json())
     if not body.has("tags"):
         raise BadRequest("tags_not_present")
     tags = as_tags(body.value("tags"))
     password = _text(body, "password")
-    # Of the two the hash counts, as in RabbitMQ.
+    # The hash takes precedence, as in RabbitMQ.
     password_hash = _text(body, "password_hash")
     algorithm = body.text("hashing_algorithm")
     name = call.path["user"]
@@ -82,7 +82,7 @@ async def put_user(call: Call) -> Response:
 
 
 def _text(body: Body, name: str) -> str | None:
-    """A text; None: it is not there. A number is none: a password that was not quoted is a mistake."""
+    """A text; None: absent. A number is refused: a password without quotes is a mistake."""
     value = body.values.get(name)
     if value is not None and not isinstance(value, str):
         raise BadRequest(f"{name} is to be a text")
@@ -90,14 +90,14 @@ def _text(body: Body, name: str) -> str | None:
 
 
 async def delete_user(call: Call) -> Response:
-    """Delete a user; the connections of that name are told what it may do then: nothing."""
+    """Delete a user, and close its connections."""
     name = named_user(call).user.name
     await call.context.parts.users.change(lambda edit: edit.delete(name))
     return NoContent()
 
 
 async def post_bulk_delete(call: Call) -> Response:
-    """Delete several users, or none; those that are not there count as deleted."""
+    """Delete several users, or none; missing ones count as deleted."""
     body = Body(call.json())
     body.need("users")
     names = body.value("users")
@@ -141,7 +141,7 @@ async def put_limit(call: Call) -> Response:
 
 
 async def delete_limit(call: Call) -> Response:
-    """Remove one limit; one that is not there is no error."""
+    """Remove one limit; a missing one is no error."""
     name = call.path["name"]
     return await _change(call, lambda edit, user: edit.clear_limit(user, name))
 

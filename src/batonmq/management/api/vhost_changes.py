@@ -1,4 +1,4 @@
-"""Virtual hosts: made, described, deleted, and limited."""
+"""Creates, changes, deletes and limits virtual hosts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ VALUE = {"type": "object", "required": ["value"], "properties": {"value": {"type
 
 
 async def put_vhost(call: Call) -> Response:
-    """Make a virtual host in which whoever makes it has all rights, or describe one that is there.
+    """Create a virtual host, giving its creator all rights, or change an existing one.
 
-    What is not said stays as it is.
+    Omitted fields stay as they are.
     """
     broker = call.context.parts.broker
     name = call.path["name"]
@@ -39,8 +39,8 @@ async def put_vhost(call: Call) -> Response:
     described = with_what_is_said(Metadata(), body)
     if name not in broker.vhosts:
         broker.check_new_vhost(name)
-        # Rights come first: after a crash in between, the request that is sent again makes all of it. A virtual host
-        # that nobody can enter would stay so, as it is not new then.
+        # Rights come first: after a crash in between, repeating the request completes it. Otherwise a virtual host that
+        # nobody can open would stay so, as it would not be new then.
         await _grant_everything(call, name)
     vhost = broker.vhosts.get(name)
     if vhost is None:
@@ -58,7 +58,7 @@ async def _create(call: Call, name: str, metadata: Metadata) -> Response:
     try:
         await call.kept()
     except StoreError:
-        # It must not come up later, when nobody expects it any more. Its rights go with it.
+        # It must not appear later, when nobody expects it any more. Its rights are removed with it.
         vhost.describe(metadata.changed(protected=False))
         if broker.vhosts.get(name) is vhost:
             broker.delete_vhost(name)
@@ -67,7 +67,7 @@ async def _create(call: Call, name: str, metadata: Metadata) -> Response:
 
 
 async def _grant_everything(call: Call, vhost: str) -> None:
-    """Let who asks do everything in a virtual host; what a user of the configuration file may do stands there."""
+    """Give the requester all rights in a virtual host. Those of users in the configuration file are set there."""
     users, name = call.context.parts.users, call.user.name
     known = users.find(name)
     if known is not None and not known.is_configured:
@@ -75,12 +75,12 @@ async def _grant_everything(call: Call, vhost: str) -> None:
 
 
 def with_what_is_said(metadata: Metadata, body: Body) -> Metadata:
-    """A virtual host's description, changed where a body says so. Raises BadRequest, PreconditionFailed."""
+    """A virtual host's metadata, changed as a body says. Raises BadRequest, PreconditionFailed."""
     kind = body.text("default_queue_type") if body.has("default_queue_type") else None
     return metadata.changed(
         description=body.text("description") if body.has("description") else None,
         tags=as_tags(body.value("tags")) if body.has("tags") else None,
-        # RabbitMQ 3 says so of a virtual host that has none.
+        # RabbitMQ 3's form for a virtual host without one.
         default_queue_type=None if kind == "undefined" else kind,
         tracing=body.flag("tracing") if body.has("tracing") else None,
         protected=body.flag(PROTECTED) if body.has(PROTECTED) else None,
@@ -88,7 +88,7 @@ def with_what_is_said(metadata: Metadata, body: Body) -> Metadata:
 
 
 async def delete_vhost(call: Call) -> Response:
-    """Delete a virtual host with all that is in it; answered when nothing is left."""
+    """Delete a virtual host with everything in it; answers when that is done."""
     call.vhost("name")
     deletion = call.context.parts.broker.delete_vhost(call.path["name"])
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -98,7 +98,7 @@ async def delete_vhost(call: Call) -> Response:
 
 
 async def post_start(call: Call) -> Response:
-    """Start a virtual host on a node: it runs already."""
+    """Start a virtual host on a node; does nothing, as it runs already."""
     call.vhost("name")
     if call.path["node"] != call.context.node:
         raise BadRequest(f"Unknown node: {call.path['node'][:64]}")
@@ -106,12 +106,12 @@ async def post_start(call: Call) -> Response:
 
 
 async def post_protection(call: Call) -> Response:
-    """Refuse to delete a virtual host, from now on."""
+    """Protect a virtual host from deletion."""
     return await _protect(call, is_protected=True)
 
 
 async def delete_protection(call: Call) -> Response:
-    """Let a virtual host be deleted again."""
+    """Remove a virtual host's protection from deletion."""
     return await _protect(call, is_protected=False)
 
 
@@ -152,7 +152,7 @@ async def put_limit(call: Call) -> Response:
 
 
 async def delete_limit(call: Call) -> Response:
-    """Remove one limit; one that is not there is no error."""
+    """Remove one limit; a missing one is no error."""
     call.vhost().clear_limit(call.path["name"])
     await call.kept()
     return NoContent()

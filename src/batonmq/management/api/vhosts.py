@@ -1,4 +1,4 @@
-"""Virtual hosts: listed and described, with what goes on in them."""
+"""Lists and describes virtual hosts, with their activity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUERY: Final = {
 
 
 async def list_vhosts(call: Call) -> Response:
-    """Those that the user sees."""
+    """The virtual hosts that the user sees."""
     wanted = None if call.query.flag("disable_stats") else ranges(call.query)
     totals = await call.context.statistics.totals()
     return await listing(
@@ -37,7 +37,7 @@ async def list_vhosts(call: Call) -> Response:
 
 
 async def get_vhost(call: Call) -> Response:
-    """One of them."""
+    """One virtual host."""
     vhost = call.vhost("name")
     totals = await call.context.statistics.totals()
     row = _described(call, vhost, totals, ranges(call.query))

@@ -1,4 +1,4 @@
-"""Management requests of the broker, asked over HTTP: the same that come as messages, with the rights of the user."""
+"""Management requests over HTTP: the same that also come as messages, with the rights of the user."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from batonmq.management.slices import Slices
 
 __all__ = ["ask", "ask_queue", "long_answer"]
 
-# A piece that is sent has this many octets at least, but for the last.
+# The minimum size of a sent piece in octets, except the last.
 PIECE = 32 * 1024
 
 
 async def ask(call: Call, operations: ManagedOperations, operation: str, **fields: object) -> dict[str, object]:
-    """The answer, once what it says is on the disk. Fields that are None are left out.
+    """The answer, once the change is on the disk.
 
-    What was begun goes on when the client is gone. Raises HttpError, BrokerError, StoreError.
+    Fields that are None are left out. A request that has begun continues even if the client is gone. Raises HttpError,
+    BrokerError, StoreError.
     """
     future: asyncio.Future[dict[str, object]] = asyncio.get_running_loop().create_future()
 
@@ -41,7 +42,7 @@ async def ask(call: Call, operations: ManagedOperations, operation: str, **field
 
 
 def long_answer(answer: Mapping[str, object]) -> Response:
-    """An answer whose lists may be long: it is made while it is sent, with the loop free in between."""
+    """An answer with possibly long lists, created while it is sent, yielding to the loop in between."""
     return Stream(_pieces(answer))
 
 
@@ -66,6 +67,6 @@ async def _pieces(answer: Mapping[str, object]) -> AsyncIterator[bytes]:
 
 
 async def ask_queue(call: Call, operation: str, **fields: object) -> dict[str, object]:
-    """Ask for something about the queue that the path names."""
+    """Send a request about the queue that the path names."""
     operations = call.operations(call.vhost())
     return await ask(call, operations, operation, queue=call.path["name"], **fields)

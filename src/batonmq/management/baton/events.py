@@ -1,4 +1,4 @@
-"""What happens in the broker, as it happens: server-sent events, within the rights of who listens.
+"""The broker's events, live: server-sent events, limited by the listener's rights.
 
 Each client has a line of its own, bounded: one that does not read is told so with a last event, and is let go. After a
 break a client goes on where it was (``Last-Event-ID``), as far as that is still kept.
@@ -36,23 +36,23 @@ __all__ = ["ROUTES"]
 
 LOG: Final = "log"
 MEDIA_TYPE: Final = "text/event-stream"
-# How long nothing is sent before a comment says that the stream lives, in seconds.
+# The interval of silence before a comment is sent to keep the stream alive, in seconds.
 HEARTBEAT_SECONDS = 15.0
-# How many events may wait for a client.
+# The most events that may wait for a client.
 WAITING_MAX = 1_000
-# How long a client is to wait before it comes back after a break, in milliseconds.
+# How long a client waits before reconnecting, in milliseconds.
 RETRY: Final = 3_000
 
 
 async def events(call: Call) -> Response:
-    """A stream without an end."""
+    """An endless stream."""
     kinds = _kinds(call.query.text("kinds"))
     if LOG in kinds and not sees_everything(call.user):
         if call.query.text("kinds") and kinds == {LOG}:
             raise HttpError(401, "not_authorised", "Not monitoring user")
         kinds = kinds - {LOG}
     if call.request.method == "HEAD":
-        # There would be no end of what is not sent, and no other request on the connection.
+        # HEAD of an endless body would never end, and block the connection.
         return Response(None, 200, media_type=MEDIA_TYPE)
     line = _Line(call, kinds)
     try:
@@ -63,7 +63,7 @@ async def events(call: Call) -> Response:
 
 
 def _kinds(text: str | None) -> frozenset[str]:
-    """The kinds that a client wants: by their names, or by what stands before the dot. Raises BadRequest."""
+    """The kinds that a client wants, by name, or by the part before the dot. Raises BadRequest."""
     if not text:
         return frozenset(KINDS)
     found: set[str] = set()
@@ -76,7 +76,7 @@ def _kinds(text: str | None) -> frozenset[str]:
 
 
 def _sees(user: User, event: Event) -> bool:
-    """May the user know of this?"""
+    """May the user see this event?"""
     if sees_everything(user):
         return True
     if event.kind == USERS_CHANGED:
@@ -96,16 +96,16 @@ class _Line:
         self._lines = call.context.log_lines
         self._kinds = kinds
         self._user = call.user
-        # With another password whoever listens has to log in again.
+        # After a change of password a listener has to log in again.
         self._proof = call.context.parts.authenticator.stored_hash(call.user.name)
         self._waiting: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
         self._has_some = asyncio.Event()
-        # What is said last, and then nothing more.
+        # The last message, after which the stream ends.
         self._last = b""
 
     def begin(self, last_id: str) -> None:
-        """Listen from now on, and take up what came after the event that the client had last. Raises ResourceError."""
+        """Listen from now on, and add the events after the last one that the client had. Raises ResourceError."""
         broker_events = self._parts.broker.events
         if last_id.isascii() and last_id.isdigit() and len(last_id) < 20:
             missed, is_all = broker_events.after(int(last_id))
@@ -137,7 +137,7 @@ class _Line:
             self._put(_piece_of(event))
 
     def _take_line(self, line: LogLine) -> None:
-        # It may come from any thread, also when the loop is about to end.
+        # It may come from any thread, even when the loop is about to end.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._put_line, line)
 
@@ -164,7 +164,7 @@ class _Line:
     # ------------------------------------------------------------------ out
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """What is sent, until the client is gone or has been let go."""
+        """The data to send, until the client is gone or was disconnected."""
         try:
             yield b"retry: %d\n: here\n\n" % RETRY
             while True:
@@ -184,7 +184,7 @@ class _Line:
 
 @lru_cache(maxsize=16)
 def _piece_of(event: Event) -> bytes:
-    """An event as it is sent: made once for all who listen."""
+    """An event in its sent form, created once for all listeners."""
     shown = {"kind": event.kind, "at": event.at, "vhost": event.vhost or None, "user": event.user or None}
     return _said(event.kind, {**shown, **event.details}, event.number)
 

@@ -1,4 +1,4 @@
-"""What waits in a queue and who holds what: delayed messages, schedules, groups, deduplication keys, dead letters."""
+"""The inside of a queue: delayed messages, schedules, groups, deduplication keys, dead letters."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ PAGE = {"count": "How many: 1 to 1,000.", "after": 'Only what follows: the "next
 
 
 async def delayed(call: Call) -> Response:
-    """Messages that wait for their time, the next due first."""
+    """Delayed messages, the next due first."""
     return await _page(call, "queues.delayed")
 
 
 async def schedules(call: Call) -> Response:
-    """Those of them that are repeated."""
+    """The repeated ones among the delayed messages."""
     return await _page(call, "queues.schedules")
 
 
 async def _page(call: Call, operation: str) -> Response:
     number = call.query.number("count", 1, 1_000)
-    # An empty place is none: pages ask so for the first one.
+    # An empty position means the first page.
     return long_answer(await ask_queue(call, operation, count=number, after=call.query.text("after") or None))
 
 
 async def cancel(call: Call) -> Response:
-    """Drop a message that waits."""
+    """Drop a delayed message."""
     await ask_queue(call, "queues.cancel", id=call.path["id"])
     return NoContent()
 
 
 async def deliver(call: Call) -> Response:
-    """Deliver it now."""
+    """Deliver a delayed message now."""
     await ask_queue(call, "queues.deliver", id=call.path["id"])
     return NoContent()
 
@@ -49,12 +49,12 @@ async def deliver(call: Call) -> Response:
 
 
 async def groups(call: Call) -> Response:
-    """Groups, their holders and what waits of them."""
+    """Groups, their holders and their waiting messages."""
     return long_answer(await ask_queue(call, "queues.groups", count=call.query.number("count", 1, 1_000)))
 
 
 async def keys(call: Call) -> Response:
-    """Deduplication keys that are known."""
+    """Known deduplication keys."""
     return long_answer(
         await ask_queue(
             call,

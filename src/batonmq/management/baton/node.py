@@ -24,7 +24,7 @@ LINES_DEFAULT, LINES_MAX = 100, 1_000
 
 
 async def store(call: Call) -> Response:
-    """How the store stands."""
+    """The state of the store."""
     status = call.context.parts.broker.store.status()
     commits = status.commits
     return Json(

@@ -1,4 +1,4 @@
-"""What a queue lets be done to it beyond RabbitMQ's API: looked into, paused, moved, replayed, purged by selection."""
+"""Operations on queues beyond RabbitMQ's API: peek, pause, move, replay, purge by selection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBER_MAX = 2**63 - 1
 
 
 async def peek(call: Call) -> Response:
-    """The first ready messages, and with ``held`` those that consumers hold before them."""
+    """The first ready messages; with ``held``, preceded by those that consumers hold."""
     number = call.query.number("count", 1, 1_000)
     where = call.query.text("where")
     held = call.query.flag("held") or None
@@ -24,26 +24,26 @@ async def peek(call: Call) -> Response:
 
 
 async def pause(call: Call) -> Response:
-    """Deliver nothing more."""
+    """Pause a queue."""
     await ask_queue(call, "queues.pause")
     return NoContent()
 
 
 async def resume(call: Call) -> Response:
-    """Deliver again."""
+    """Resume a queue."""
     await ask_queue(call, "queues.resume")
     return NoContent()
 
 
 async def move(call: Call) -> Response:
-    """Messages to the tail of another queue."""
+    """Move messages to the tail of another queue."""
     fields = call.json()
     asked = {name: fields.get(name) for name in ("to", "count", "where")}
     return Json(await ask_queue(call, "queues.move", **asked))
 
 
 async def replay(call: Call) -> Response:
-    """Dead letters back to where they came from."""
+    """Send dead letters back to where they came from."""
     fields = call.json(is_required=False)
     asked = {name: fields.get(name) for name in ("to", "count", "where", "reason", "from")}
     return Json(await ask_queue(call, "queues.replay", **asked))
@@ -57,12 +57,12 @@ async def purge(call: Call) -> Response:
 
 
 async def settings(call: Call) -> Response:
-    """What a queue was asked for, and what counts."""
+    """A queue's declared and effective settings."""
     return Json(await ask_queue(call, "queues.settings"))
 
 
 async def change(call: Call) -> Response:
-    """Other arguments for a queue that lives."""
+    """Change the arguments of an existing queue."""
     fields = call.json()
     return Json(await ask_queue(call, "queues.change", arguments=fields.get("arguments")))
 

@@ -1,4 +1,4 @@
-"""All routes of our own API, but for those of the session."""
+"""All routes of our own API, except those of the session."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""Definitions: all that a broker has but messages, as a file in RabbitMQ's form; taken and given."""
+"""Definitions: everything in a broker except messages, exported to and imported from files in RabbitMQ's format."""
 
 from __future__ import annotations

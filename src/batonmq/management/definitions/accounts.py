@@ -1,4 +1,4 @@
-"""Users and their rights: out of definitions into the broker's users, and back."""
+"""Users and their rights: imported from definitions, and exported."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["account_sections", "edit_of", "who_there_is"]
 
 
 def who_there_is(parts: Parts) -> dict[str, bool]:
-    """All users by name, and whether they come from the configuration file."""
+    """All users by name, and whether each is from the configuration file."""
     return {known.user.name: known.is_configured for known in parts.users.all()}
 
 
 def edit_of(found: Definitions) -> Callable[[UserEdit], None]:
-    """The one change that makes users what the definitions say. It raises BadRequest that names the entry."""
+    """A single change that applies the users of definitions. It raises BadRequest, which names the entry."""
 
     def change(edit: UserEdit) -> None:
         for user in found.users:
@@ -46,7 +46,7 @@ def edit_of(found: Definitions) -> Callable[[UserEdit], None]:
 
 
 def account_sections(parts: Parts) -> Iterator[Section]:
-    """Users, permissions and topic permissions, but for users that the configuration file or the broker itself has."""
+    """Users, permissions and topic permissions, without users of the configuration file, and built-in ones."""
     users = [known for known in parts.users.all() if not known.is_configured and not _is_built_in(parts, known)]
     yield "users", (described_user(known) for known in users)
     yield "permissions", (one for known in users for one in permissions_of(known.user))
@@ -54,6 +54,6 @@ def account_sections(parts: Parts) -> Iterator[Section]:
 
 
 def _is_built_in(parts: Parts, known: KnownUser) -> bool:
-    """Is it guest as it is from the start, whose password is no hash?"""
+    """Is it the unchanged built-in guest, whose password is not hashed?"""
     account = parts.authenticator.accounts().get(known.user.name)
     return known.user.name == GUEST and account is not None and bool(account.password)

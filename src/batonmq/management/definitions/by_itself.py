@@ -1,4 +1,4 @@
-"""Whether an entry of definitions can be, taken by itself, and whether what is there is the same."""
+"""Checks single entries of definitions: whether each is valid, and whether an existing object is equal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLASSIC_TYPE = ("x-queue-type", "classic")
 
 
 def check_hash(entry: UserEntry) -> None:
-    """Raises PreconditionFailed when its password hash cannot be read."""
+    """Raises PreconditionFailed if its password hash is invalid."""
     try:
         imported_hash(entry.password_hash, entry.hashing_algorithm)
     except ValueError as error:
@@ -27,7 +27,7 @@ def check_hash(entry: UserEntry) -> None:
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises PreconditionFailed when it is not a regular expression."""
+    """Raises PreconditionFailed for an invalid regular expression."""
     try:
         compile_pattern(pattern)
     except PatternError as error:
@@ -35,7 +35,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def check_queue(entry: QueueEntry, described: str) -> None:
-    """Raises PreconditionFailed when there can be no queue with its arguments."""
+    """Raises PreconditionFailed if its arguments are invalid."""
     arguments = entry.arguments
     check_new(arguments, described, durable=entry.durable, exclusive=False, auto_delete=entry.auto_delete)
     read_settings(arguments, described)
@@ -44,7 +44,7 @@ def check_queue(entry: QueueEntry, described: str) -> None:
 
 
 def made_exchange(entry: ExchangeEntry, described: str) -> Exchange:
-    """The exchange, which is used for nothing but looking at. Raises PreconditionFailed for what cannot be made."""
+    """A temporary exchange, for checking only. Raises PreconditionFailed for an invalid one."""
     if not isinstance(entry.arguments.get(ALTERNATE_EXCHANGE, ""), str):
         raise PreconditionFailed(f"the {ALTERNATE_EXCHANGE} of {described} is no text")
     options = ExchangeOptions(entry.name, entry.durable, entry.auto_delete, entry.internal, entry.arguments)
@@ -52,14 +52,14 @@ def made_exchange(entry: ExchangeEntry, described: str) -> Exchange:
 
 
 def is_same_exchange(present: Exchange, entry: ExchangeEntry) -> bool:
-    """Is the exchange that is there the one that the entry describes?"""
+    """Does the existing exchange match the entry?"""
     flags = (present.kind, present.durable, present.auto_delete, present.internal)
     wanted = (entry.kind, entry.durable, entry.auto_delete, entry.internal)
     return flags == wanted and same_arguments(present.arguments, entry.arguments)
 
 
 def same_arguments(present: Mapping[str, FieldValue], wanted: Mapping[str, FieldValue]) -> bool:
-    """Are they equal, but for what the broker itself noted, and the type that every queue has?"""
+    """Are they equal, apart from internal arguments and the default queue type?"""
 
     def told(arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
         return {

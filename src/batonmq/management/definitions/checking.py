@@ -1,7 +1,7 @@
-"""Whether a broker can take definitions as they are: looked at whole, before anything is changed.
+"""Checks whether a broker can import definitions, as a whole, before anything is changed.
 
-Each entry is looked at with what is there and with what the definitions themselves bring. What is there already with
-other options stays as it is, as in RabbitMQ, and is reported.
+Each entry is checked against existing objects and the other entries. What is there already with other options stays as
+it is, as in RabbitMQ, and is reported.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ __all__ = ["check_definitions", "naming"]
 
 EXCHANGE, QUEUE = "exchange", "queue"
 RESERVED = "amq."
-# Names that the broker itself gives to queues; whoever exports such a queue wants it back.
+# The broker's generated names; an exported queue may have one, and has to be imported with it.
 GENERATED = "amq.gen-"
 
 
 def check_definitions(broker: Broker, found: Definitions, users: Mapping[str, bool]) -> Iterator[None]:
-    """Look at all of them, a step at a time. Raises BadRequest that names the entry which cannot be.
+    """Check all entries, step by step.
 
-    What cannot be taken and does no harm is taken out, and reported. ``users``: who there is, and whether the user
-    comes from the configuration file, so that nothing else changes it.
+    Raises BadRequest, which names an impossible entry. Entries that cannot be imported but do no harm are removed and
+    reported. ``users``: who there is, and whether the user comes from the configuration file, so that nothing else
+    changes it.
     """
     checker = _Checker(broker, found, users)
     for check in checker.checks:
@@ -54,7 +55,7 @@ def check_definitions(broker: Broker, found: Definitions, users: Mapping[str, bo
 
 @contextmanager
 def naming(what: str) -> Iterator[None]:
-    """Say which entry a refusal is about."""
+    """A context manager that adds the entry to a refusal."""
     try:
         yield
     except BatonError as error:
@@ -68,7 +69,7 @@ class _Checker:
         self._vhosts = {*broker.vhosts, *(vhost.name for vhost in found.vhosts)}
         self._users = {*users, *(user.name for user in found.users)}
         self._fixed = {name for name, is_configured in users.items() if is_configured}
-        # By virtual host and name: the exchanges of the definitions, and the queues.
+        # The exchanges and the queues of the definitions, by virtual host and name.
         self._exchanges: dict[tuple[str, str], Exchange] = {}
         self._queues: set[tuple[str, str]] = set()
         self.checks: tuple[Callable[[], Iterator[None]], ...] = (
@@ -128,7 +129,7 @@ class _Checker:
         for topic in self._found.topic_permissions:
             self._check_permission("topic permission", topic, (topic.write, topic.read))
             yield
-        # What a user of the configuration file may do stands there, too.
+        # The rights of a user of the configuration file are set there, too.
         self._found.permissions[:] = [one for one in self._found.permissions if one.user not in self._fixed]
         self._found.topic_permissions[:] = [one for one in self._found.topic_permissions if one.user not in self._fixed]
 
@@ -166,7 +167,7 @@ class _Checker:
             yield
 
     def _fault_of(self, entry: ParameterEntry) -> str:
-        """Why its component takes no such value; "": it does."""
+        """Why its component refuses the value; "": it accepts it."""
         try:
             self._broker.parameters.check(entry.component, entry.vhost, entry.name, entry.value)
         except PreconditionFailed as error:
@@ -216,7 +217,7 @@ class _Checker:
         there = self._broker.vhosts.get(vhost)
         if there is not None:
             return there.router.exchange(name)
-        # A virtual host that is to be made has what every one has.
+        # A new virtual host has the predeclared exchanges.
         return self._broker.vhosts["/"].router.exchange(name) if name.startswith(RESERVED) or not name else None
 
     def _check_queues(self) -> Iterator[None]:
@@ -247,7 +248,7 @@ class _Checker:
         self._found.queues[:] = kept
 
     def _check_room(self) -> Iterator[None]:
-        """Is there a limit to the queues of a virtual host that they would not fit into?"""
+        """Would they exceed the limit of queues in a virtual host?"""
         counts: dict[str, set[str]] = {}
         for entry in self._found.queues:
             counts.setdefault(entry.vhost, set()).add(entry.name)
@@ -276,7 +277,7 @@ class _Checker:
                 if source is not None:
                     source.check_arguments(entry.arguments)
                     source.check_key(entry.routing_key)
-            # RabbitMQ 4 exports bindings to internal exchanges, and not these.
+            # RabbitMQ 4 exports bindings to internal exchanges, but not the exchanges.
             if source is None:
                 self._found.say(f"{described} is left out: there is no exchange '{entry.source}'")
             elif not self._has_destination(entry):

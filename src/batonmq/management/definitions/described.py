@@ -1,4 +1,4 @@
-"""Users and what they may do, as RabbitMQ lists them and as definitions hold them."""
+"""Users and their rights in RabbitMQ's form, for listings and definitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["described_permission", "described_user", "permissions_of", "topics_o
 
 
 def described_user(known: KnownUser) -> dict[str, object]:
-    """A user as RabbitMQ lists it."""
+    """A user in RabbitMQ's form."""
     return {
         "name": known.user.name,
         "password_hash": known.password_hash,
@@ -22,7 +22,7 @@ def described_user(known: KnownUser) -> dict[str, object]:
 
 
 def described_permission(user: str, vhost: str, permission: Permission) -> dict[str, object]:
-    """A permission as RabbitMQ lists it."""
+    """A permission in RabbitMQ's form."""
     return {
         "user": user,
         "vhost": vhost,

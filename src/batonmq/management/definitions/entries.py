@@ -1,4 +1,4 @@
-"""What a file of definitions holds, read: one class for each kind of entry."""
+"""The parsed entries of a file of definitions: one class for each kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class VhostEntry:
-    """A virtual host. None: the definitions do not say."""
+    """A virtual host. None: not in the definitions."""
 
     name: str
     description: str | None = None
@@ -131,7 +131,7 @@ class BindingEntry:
 
 @dataclass(slots=True)
 class Definitions:
-    """All of them, in the order of the file."""
+    """All entries, in the order of the file."""
 
     vhosts: list[VhostEntry] = field(default_factory=list)
     users: list[UserEntry] = field(default_factory=list)
@@ -144,7 +144,7 @@ class Definitions:
     queues: list[QueueEntry] = field(default_factory=list)
     bindings: list[BindingEntry] = field(default_factory=list)
     report: list[str] = field(default_factory=list)
-    """What the file has and this broker has not, one sentence each, and what becomes of it."""
+    """Unsupported contents of the file and what happens to each, a sentence each."""
 
     def say(self, line: str) -> None:
         """Add a line to the report."""

@@ -1,4 +1,4 @@
-"""The definitions of a broker, in RabbitMQ's form, so that another one, or a RabbitMQ, can be made like it."""
+"""Exports the definitions of a broker in RabbitMQ's format, for import into another one, or a RabbitMQ."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from batonmq.management.definitions.reading import OPERATOR_POLICY, VHOST_LIMITS
 
 __all__ = ["COMPATIBLE_VERSION", "Section", "broker_sections", "head", "vhost_sections"]
 
-# What RabbitMQ's tools look at before they read on.
+# The fields that RabbitMQ's tools check first.
 COMPATIBLE_VERSION: Final = "4.0.0"
 
-# The name of a section, and what is in it.
+# The name of a section, and its entries.
 Section = tuple[str, Iterator[Mapping[str, object]]]
 _Entries = Callable[[Broker, VirtualHost], Iterator[dict[str, object]]]
 
 
 def head(broker: Broker, vhost: VirtualHost | None = None) -> dict[str, object]:
-    """What stands before the sections."""
+    """The header before the sections."""
     told: dict[str, object] = {
         "rabbit_version": COMPATIBLE_VERSION,
         "rabbitmq_version": COMPATIBLE_VERSION,
@@ -123,7 +123,7 @@ def _exchanges(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
 
 def _queues(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
     for queue in list(vhost.queues.values()):
-        # One that is exclusive goes with its connection.
+        # An exclusive queue is deleted with its connection.
         if not queue.exclusive and not queue.deleted:
             yield {
                 "name": queue.name,

@@ -1,4 +1,4 @@
-"""What RabbitMQ's definitions may hold that this broker has not, and in what words that is said."""
+"""Contents of RabbitMQ's definitions that this broker does not support, and the texts of the report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["FOREIGN_EXCHANGES", "STREAM", "unknown_component", "unknown_exchange
 
 STREAM: Final = "stream"
 
-# Exchanges that RabbitMQ itself makes in each virtual host, for what it logs and what happens to it.
+# RabbitMQ's built-in exchanges for its log and its events.
 FOREIGN_EXCHANGES: Final = ("amq.rabbitmq.log", "amq.rabbitmq.event")
 
-# By the beginning of a policy's key: why nothing comes of it here.
+# Why a key of a policy has no effect here, by its prefix.
 _KEYS: Final = (
     ("ha-", "there are no mirrors"),
     ("federation-", "there is no federation"),
@@ -31,7 +31,7 @@ _COMPONENTS: Final = {
 
 
 def without_effect(key: str) -> str:
-    """Why nothing comes of a policy's key."""
+    """Why a policy's key has no effect."""
     return next((why for start, why in _KEYS if key.startswith(start)), "there is one node")
 
 

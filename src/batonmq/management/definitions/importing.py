@@ -1,4 +1,4 @@
-"""Making a broker what definitions say, once they were checked: in an order in which each finds what it needs."""
+"""Imports checked definitions into a broker, in an order in which each entry finds what it needs."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class _Importer:
         self._found = found
         self.steps: tuple[Callable[[], Iterator[None]], ...] = (
             self._vhosts,
-            # Before the queues: each then begins with the settings that it is to have.
+            # Before the queues, so that each starts with its final settings.
             self._policies,
             self._exchanges,
             self._queues,
             self._bindings,
-            # Last: a shovel begins at once, and would declare its queues in its own way.
+            # Last: a shovel starts at once, and would declare missing queues with its own options.
             self._parameters,
         )
 

@@ -1,4 +1,4 @@
-"""A file of definitions, in RabbitMQ's form, made into entries: of every version from 3.7 on, and of this broker.
+"""Parses a file of definitions in RabbitMQ's format to entries: of every version from 3.7 on, and of this broker.
 
 What is wrong in its form, whoever reads it, is found here, with the entry that it is in; what the broker that is there
 has to say is ``checking``'s.
@@ -37,7 +37,7 @@ __all__ = ["read_definitions"]
 
 _Kind = TypeVar("_Kind")
 
-# The algorithm of a hash that is told without one, since RabbitMQ 3.6.
+# The default algorithm of a hash, since RabbitMQ 3.6.
 DEFAULT_ALGORITHM: Final = "rabbit_password_hashing_sha256"
 OPERATOR_POLICY: Final = "operator_policy"
 VHOST_LIMITS: Final = "vhost-limits"
@@ -56,7 +56,7 @@ def read_definitions(data: bytes, vhost: str | None = None) -> Iterator[Definiti
         raw = content.get(section)
         if raw is None or bytes(raw) == b"null":
             continue
-        # One by one: a file of 20 MB would hold the loop for a tenth of a second.
+        # One by one: a file of 20 MB would block the loop for a tenth of a second.
         entries = _decoded(section, raw, list[msgspec.Raw])
         if vhost is not None and section in OF_THE_BROKER:
             if entries:
@@ -86,7 +86,7 @@ class _Reader:
     def __init__(self, found: Definitions, vhost: str | None) -> None:
         self._found = found
         self._vhost = vhost
-        # What was left out, so that bindings with it are left out, too.
+        # The omitted objects, whose bindings are omitted, too.
         self._no_queues: set[tuple[str, str]] = set()
         self._no_exchanges: set[tuple[str, str]] = set()
         self.sections: dict[str, Callable[[Body], None]] = {
@@ -121,7 +121,7 @@ class _Reader:
 
     def _vhost_entry(self, body: Body) -> None:
         body.need("name")
-        # RabbitMQ 3.8 to 3.13 have both, 4 has the metadata alone.
+        # RabbitMQ 3.8 to 3.13 have both, 4 has only the metadata.
         metadata = Body({**body.values, **as_table("metadata", body.values.get("metadata"))})
         self._found.vhosts.append(
             VhostEntry(
@@ -257,14 +257,14 @@ class _Reader:
         )
 
     def leave_out_bindings(self) -> None:
-        """Leave out those whose source or destination was left out."""
+        """Omit bindings whose source or destination was omitted."""
         kept = []
         for binding in self._found.bindings:
             missing = self._no_queues if binding.to_queue else self._no_exchanges
             if (binding.vhost, binding.destination) in missing or (binding.vhost, binding.source) in self._no_exchanges:
                 where = f"'{binding.source}' to '{binding.destination}' in vhost '{binding.vhost}'"
                 self._found.say(f"the binding from {where} is left out, as one of them is")
-            # The bindings of the default exchange, which older exports hold, are there by themselves.
+            # Older exports include the default exchange's implicit bindings.
             elif binding.source:
                 kept.append(binding)
         self._found.bindings[:] = kept
@@ -276,7 +276,7 @@ def _limits(body: Body) -> dict[str, int]:
 
 
 def _named(entry: Mapping[str, object]) -> str:
-    """Which entry it is, as far as that can be told."""
+    """The entry in words, as far as it can be identified."""
     named = [
         f"{key} '{value[:64]}'"
         for key in ("name", "user", "source", "vhost")

@@ -1,4 +1,4 @@
-"""Taking definitions into a running broker, and at its start: read, checked whole, and only then made."""
+"""Imports definitions into a running broker, and at its start: first parsed and checked as a whole, then applied."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Step = TypeVar("_Step")
 
 
 async def take(parts: Parts, data: bytes, vhost: str | None = None) -> Definitions:
-    """Make the broker what the definitions say, with the loop free in between; all of it is on the disk then.
+    """Import definitions, yielding to the loop in between; when this returns, all of it is on the disk.
 
     Raises BadRequest that names an entry, and nothing is changed; StoreError.
     """
@@ -42,7 +42,7 @@ async def take(parts: Parts, data: bytes, vhost: str | None = None) -> Definitio
 
 
 async def _sliced(steps: Iterator[_Step]) -> _Step | None:
-    """Take all steps; tells what the last one was."""
+    """Take all steps; returns the last result."""
     slices = Slices()
     last = None
     for step in steps:
@@ -60,7 +60,7 @@ def _at_once(steps: Iterator[_Step]) -> _Step | None:
 
 
 def take_file(parts: Parts, file: Path) -> None:
-    """Make the broker what a file says, before anybody is served. Raises ConfigError, and nothing is changed."""
+    """Import a file before anybody is served. Raises ConfigError, and then changes nothing."""
     try:
         data = file.read_bytes()
     except OSError as error:

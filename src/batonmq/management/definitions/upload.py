@@ -1,4 +1,4 @@
-"""A file that a web page has uploaded: the one part of a multipart/form-data body (RFC 7578) that counts."""
+"""A file uploaded from a web page: the relevant part of a multipart/form-data body (RFC 7578)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["uploaded"]
 
 # RFC 2046, section 5.1.1.
 BOUNDARY_MAX = 70
-# Headers of a part; what is longer is none of ours.
+# The most octets of a part's headers; longer ones are not from our page.
 HEAD_MAX = 4096
 _NAME = re.compile(rb'(?:^|[;\s])name="?([^";\r\n]*)"?', re.IGNORECASE)
 
 
 def uploaded(content_type: str, body: bytes, field: str) -> bytes | None:
-    """The content of the field; None: there is none of that name, or it is no such body."""
+    """The content of the field; None: there is no such field, or another kind of body."""
     header = Message()
     header["content-type"] = content_type
     boundary = header.get_boundary()
@@ -25,7 +25,7 @@ def uploaded(content_type: str, body: bytes, field: str) -> bytes | None:
     at = (b"\r\n" + body).find(mark)
     if at < 0:
         return None
-    # The first mark may be where the body begins.
+    # The body may start with the first boundary.
     start = at - 2 + len(mark)
     while True:
         head_end = body.find(b"\r\n\r\n", start, start + HEAD_MAX)

@@ -1,3 +1,3 @@
-"""HTTP itself: connections, requests, log-ins, answers. It knows no resource of the API."""
+"""HTTP itself: connections, requests, log-ins, answers. It does not know the API's resources."""
 
 from __future__ import annotations

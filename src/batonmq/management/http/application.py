@@ -1,4 +1,4 @@
-"""The ASGI application: log-in, rights, the handler of the route, and an answer for whatever goes wrong."""
+"""The ASGI application: log-in, rights, the handler of the route, and answers for errors."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ __all__ = ["Application"]
 
 logger = logging.getLogger("batonmq.management")
 
-# Methods that change nothing.
+# Read-only methods.
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
-# What every answer says. Those of the API are never kept by a browser or a proxy.
+# The headers of every answer. The API's answers are never cached by a browser or a proxy.
 SAID_ALWAYS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -45,20 +45,20 @@ class Application:
     """Answers all requests of one server."""
 
     def __init__(self, context: Context, routes: Routes, log_in: LogIn, prefix: str = "") -> None:
-        """``prefix``: with what every path begins."""
+        """``prefix``: the beginning of every path."""
         self._context = context
         self._routes = routes
         self._log_in = log_in
         self._prefix = prefix
         self._line = RequestLine()
-        # Requests that change something, between the first moment and the last in which they do.
+        # Requests that are making changes.
         self._changes = 0
         self._is_stopping = False
         self._no_change = asyncio.Event()
         self._no_change.set()
 
     async def finish(self, seconds: float) -> None:
-        """Begin no further change, and return when those that are under way are made, or after that many seconds."""
+        """Begin no further change, and return when those under way are done, or after that many seconds."""
         self._is_stopping = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._no_change.wait(), seconds)
@@ -85,7 +85,7 @@ class Application:
                 await response(scope, receive, send)
             raise
         except Exception:
-            # A fault of ours: it costs this one request.
+            # A bug of ours: only this request fails.
             logger.exception("%s %s failed", request.method, _shown(scope))
             if begun:
                 raise
@@ -103,7 +103,7 @@ class Application:
             return ErrorAnswer(as_http_error(error))
         finally:
             if request.method not in SAFE:
-                # What was changed is dispatched and committed.
+                # Dispatch and commit the changes.
                 self._context.parts.broker.on_work()
 
     async def _handled(self, request: Request) -> Response:
@@ -112,7 +112,7 @@ class Application:
             return Response(headers={"allow": ", ".join(self._routes.methods(path))})
         route, names = self._routes.find(request.method, path)
         if "content-length" in request.headers and "transfer-encoding" in request.headers:
-            # A proxy before us may go by the other one (RFC 9112, section 6.1).
+            # A proxy in front of us may use the other one (RFC 9112, section 6.1).
             raise HttpError(400, "bad_request", "a body has one length", {"connection": "close"})
         user = await self._log_in.user(request) if route.may is not Tag.NOBODY else None
         if user is not None:
@@ -122,7 +122,7 @@ class Application:
         if request.method not in ("GET", "HEAD"):
             proof = self._proof(user)
             body = await receive(request, route.body_max, self._context.parts.config.management.max_body_size)
-            # A body may be long under way. What counts are the rights of now.
+            # A body may take long to arrive. The current rights apply.
             user = self._context.parts.authenticator.find(user.name) if user is not None else None
             if self._proof(user) != proof:
                 raise Unauthorized("Login failed")
@@ -145,14 +145,14 @@ class Application:
                 self._no_change.set()
 
     def _proof(self, user: User | None) -> str | None:
-        """What the user's password was checked against: with another one, the log-in is over."""
+        """The hash of the user's password; when it changes, the log-in has ended."""
         return self._context.parts.authenticator.stored_hash(user.name) if user is not None else None
 
     def _path(self, request: Request) -> str:
         raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
         path = raw.decode("ascii", "replace")
         if not path.startswith("/") and "://" in path:
-            # All of the URL, as proxies ask (RFC 9112, section 3.2.2).
+            # A full URL, as proxies send it (RFC 9112, section 3.2.2).
             path = "/" + path.partition("://")[2].partition("/")[2]
         if self._prefix:
             if path != self._prefix and not path.startswith(self._prefix + "/"):
@@ -171,7 +171,7 @@ class Application:
 
 
 def _require(user: User | None, route: Route) -> None:
-    """Raises Unauthorized, in RabbitMQ's words, for a user who is not what the route needs."""
+    """Raises Unauthorized, with RabbitMQ's text, for a user without the tag that the route needs."""
     if user is not None and not may(user, route.may):
         wanted = "Not management user" if route.may is Tag.MANAGEMENT else f"Not {route.may.value} user"
         raise Unauthorized(wanted)

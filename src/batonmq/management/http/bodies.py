@@ -10,12 +10,12 @@ from batonmq.management.http.errors import BadRequest
 
 __all__ = ["MISSING", "Body", "as_arguments", "as_flag", "as_number", "as_table", "as_tags"]
 
-# A field that is not there, where null would be a value.
+# Stands for an absent field, where null would be a value.
 MISSING = object()
 
 
 class Body:
-    """A JSON object. Fields that nobody asks for are of no interest, as in RabbitMQ."""
+    """A JSON object. Unknown fields are ignored, as in RabbitMQ."""
 
     __slots__ = ("values",)
 
@@ -23,13 +23,13 @@ class Body:
         self.values = values
 
     def need(self, *names: str) -> None:
-        """Raises BadRequest, with all that is missing, when one of them is not there."""
+        """Raises BadRequest, which names all missing fields, if any is missing."""
         missing = [name for name in names if name not in self.values]
         if missing:
             raise BadRequest(f"[{','.join(f'{{key_missing,{name}}}' for name in missing)}]")
 
     def has(self, name: str) -> bool:
-        """Is the field there, and not null?"""
+        """Is the field present, and not null?"""
         return self.values.get(name) is not None
 
     def text(self, name: str, default: str = "") -> str:
@@ -65,11 +65,11 @@ class Body:
         return default if value is None else as_number(name, value, least, most)
 
     def value(self, name: str) -> object:
-        """Any JSON; MISSING when it is not there."""
+        """Any JSON value; MISSING if absent."""
         return self.values.get(name, MISSING)
 
     def arguments(self, name: str = "arguments") -> dict[str, FieldValue]:
-        """Arguments of a queue, an exchange or a binding. Raises BadRequest for what no table of AMQP can hold."""
+        """Arguments of a queue, an exchange or a binding. Raises BadRequest for values that no AMQP table can hold."""
         return as_arguments(name, self.values.get(name))
 
 
@@ -118,9 +118,10 @@ def as_tags(value: object) -> tuple[str, ...]:
 
 
 def as_arguments(name: str, value: object) -> dict[str, FieldValue]:
-    """What JSON says as a table of AMQP. Raises BadRequest for what such a table cannot hold.
+    """A JSON object as an AMQP table.
 
-    null is refused, as RabbitMQ refuses it: whoever writes it means that there is no such argument.
+    Raises BadRequest for values that such a table cannot hold. null is refused, as in RabbitMQ, since it is meant as
+    "no such argument".
     """
     table = as_table(name, value)
     _without_null(table, 0)
@@ -134,7 +135,7 @@ def as_arguments(name: str, value: object) -> dict[str, FieldValue]:
 def _without_null(value: object, depth: int) -> None:
     if value is None:
         raise BadRequest("null_not_allowed")
-    # What is deeper is refused by encoding it.
+    # Encoding refuses deeper nesting.
     if depth > 100:
         return
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

@@ -43,7 +43,7 @@ class Call:
         """The client's address."""
         self._user = user
         self.body = body
-        """What was sent. It has all come before the rights of the user were looked at."""
+        """The body. It arrived completely before the user's rights were checked."""
 
     @property
     def user(self) -> User:
@@ -54,7 +54,7 @@ class Call:
     # ------------------------------------------------------------------ virtual hosts and rights
 
     def vhost(self, parameter: str = "vhost") -> VirtualHost:
-        """The virtual host that the path names. Raises HttpError: it is not there (404), or not for this user (401)."""
+        """The virtual host that the path names. Raises HttpError: it is missing (404), or closed to this user (401)."""
         name = self.path[parameter]
         vhost = self.context.parts.broker.vhosts.get(name)
         if vhost is None:
@@ -69,16 +69,16 @@ class Call:
         return [found[name] for name in sorted(found) if self.user.may_open(name) or sees_everything(self.user)]
 
     def operations(self, vhost: VirtualHost) -> ManagedOperations:
-        """What the user may do in a virtual host, checked as for any client. Raises Unauthorized without a right to it.
+        """The user's operations on a virtual host, checked as for any client.
 
-        What is exclusive to a connection is locked for whoever asks over HTTP.
+        Raises Unauthorized without access to it. Over HTTP, exclusive queues are locked.
         """
         if not self.user.may_open(vhost.name):
             raise Unauthorized("User not authorised to access virtual host")
         return ManagedOperations(vhost, self.user, owner=self)
 
     def require(self, is_allowed: bool, reason: str) -> None:
-        """Raises Unauthorized if it is not."""
+        """Raises Unauthorized without the right."""
         if not is_allowed:
             raise Unauthorized(reason)
 
@@ -89,13 +89,16 @@ class Call:
 
     @property
     def sees_everything(self) -> bool:
-        """May the user see what belongs to others?"""
+        """May the user see the objects of others?"""
         return sees_everything(self.user)
 
     # ------------------------------------------------------------------ what was sent
 
     def json(self, *, is_required: bool = True) -> dict[str, object]:
-        """The body as a JSON object. Raises BadRequest; without ``is_required`` nothing at all is an empty object."""
+        """The body as a JSON object.
+
+        Raises BadRequest; without ``is_required`` an empty body counts as an empty object.
+        """
         data = self.body
         if not data.strip() and not is_required:
             return {}
@@ -108,5 +111,5 @@ class Call:
         return value
 
     async def kept(self) -> None:
-        """Return when what was changed is on the disk. Raises StoreError when it could not be kept."""
+        """Return when the changes are on the disk. Raises StoreError if they could not be kept."""
         await kept(self.context.parts.broker)

@@ -1,4 +1,4 @@
-"""One client of the HTTP API: uvicorn's HTTP/1.1, in the list of all who are connected, and within its time."""
+"""One client of the HTTP API: uvicorn's HTTP/1.1, registered with the server's connections, and limited in time."""
 
 from __future__ import annotations
 
@@ -22,28 +22,31 @@ from batonmq.server.fair_line import network
 
 __all__ = ["HttpConnection", "HttpServer"]
 
-# uvicorn's own lines name no client, and would come as often as anybody likes.
+# uvicorn's own log lines name no client, and clients could cause any number of them.
 _silent = logging.getLogger("batonmq.management.library")
 _silent.setLevel(logging.CRITICAL + 1)
 
-# Octets of the first line and the headers of a request.
+# The most octets of a request's first line and headers.
 MOST_HEAD: Final = 64 * 1024
 
-# How long a client that has been answered may keep the connection open without another request, in seconds.
+# How long an idle connection may stay open after an answer, in seconds.
 IDLE_SECONDS: Final = 75
 
-# How long a client may take nothing of an answer, in seconds.
+# How long a client may read nothing of an answer, in seconds.
 UNREAD_SECONDS: Final = 60.0
 
-# How often that is looked at.
+# How often that is checked, in seconds.
 LOOK_SECONDS: Final = 0.25
 
 
 class HttpServer:
-    """What all connections of clients of the HTTP API share."""
+    """The common state of all HTTP API connections."""
 
     def __init__(self, application: ASGIApp, clock: Clock, *, most: int, request_seconds: float) -> None:
-        """``most``: connections at once. ``request_seconds``: in which a request must have come, body included."""
+        """``most``: the limit of connections.
+
+        ``request_seconds``: the time in which a request must arrive, body included.
+        """
         self.config = Config(
             application,
             log_config=None,
@@ -66,7 +69,7 @@ class HttpServer:
         self.request_seconds = request_seconds
         # The oldest is first.
         self._here: dict[HttpConnection, str] = {}
-        # Those of them who have not logged in: who owes a request, and whose is being answered. The oldest is first.
+        # Connections without a log-in: those that owe a request, and those being answered. The oldest is first.
         self._owing: dict[HttpConnection, None] = {}
         self._asking: dict[HttpConnection, None] = {}
 
@@ -97,9 +100,9 @@ class HttpServer:
         return True
 
     def _oldest_beyond_its_share(self, newcomer: str) -> HttpConnection | None:
-        """Who goes of those whose address has more than its share; None: nobody. The newcomer counts as one of his.
+        """The connection to close of an address that exceeds its share; None: none.
 
-        Who has logged in goes only for an address that has fewer.
+        The newcomer counts for its own address. A logged-in connection is closed only for an address with fewer.
         """
         counts = Counter(self._here.values())
         counts[newcomer] += 1
@@ -114,7 +117,7 @@ class HttpServer:
         )
 
     def ask(self, connection: HttpConnection) -> None:
-        """All of a request has come from it."""
+        """A complete request has come from it."""
         if connection in self._owing:
             del self._owing[connection]
             self._asking[connection] = None
@@ -131,12 +134,12 @@ class HttpServer:
         self._asking.pop(connection, None)
 
     def leave(self, connection: HttpConnection) -> None:
-        """It is gone, or about to be."""
+        """It has closed, or is about to."""
         self._here.pop(connection, None)
         self.know(connection)
 
     async def stop(self) -> None:
-        """End what is under way, streams without end included."""
+        """End requests under way, endless streams included."""
         tasks = list(self.state.tasks)
         for task in tasks:
             task.cancel()
@@ -153,7 +156,7 @@ class HttpConnection(H11Protocol):
         visitors: Connections[Connected],
         arrived: Callable[[ssl.SSLObject], str] | None,
     ) -> None:
-        # What requests have as their state: see ``logged_in``.
+        # The state of its requests: see ``logged_in``.
         super().__init__(server.config, server.state, {"connection": self})
         self.logger = _silent
         self.access_log = False
@@ -161,9 +164,9 @@ class HttpConnection(H11Protocol):
         self._visitors = visitors
         self._arrived = arrived
         self.peer = "unknown"
-        # Since when the rest of a request is waited for; None: nothing is.
+        # When the wait for the rest of a request began; None: not waiting.
         self._waits_since: float | None = None
-        # What was not yet taken of the answer when it was looked at, and since when it has been as much.
+        # The unsent size of the answer at the last check, and since when it has not changed.
         self._unread = 0
         self._unread_since = 0.0
 
@@ -183,7 +186,7 @@ class HttpConnection(H11Protocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Something of a request has come."""
+        """Data of a request has come."""
         if self._waits_since is None and self._is_idle():
             self._waits_since = self._http.clock.monotonic()
         super().data_received(data)
@@ -192,7 +195,7 @@ class HttpConnection(H11Protocol):
             self._is_asked()
 
     def on_response_complete(self) -> None:
-        """A request has been answered. The next may have come with it."""
+        """A request was answered. The next may have arrived with it."""
         self._http.owe(self)
         super().on_response_complete()
         self._is_asked()
@@ -202,10 +205,13 @@ class HttpConnection(H11Protocol):
             self._http.ask(self)
 
     def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP. A request whose body it was has this for its answer, and its own goes nowhere."""
+        """The data is not HTTP.
+
+        If it was the body of a request, this is the request's answer, and its own is dropped.
+        """
         cycle = self._cycle()
         if cycle is not None and (cycle.response_started if not cycle.response_complete else cycle.more_body):
-            # It has been answered, or is being: there is no place for another answer.
+            # It was answered, or is being answered: there is no place for another answer.
             self._give_up(cycle)
             self.transport.close()
             return
@@ -221,7 +227,7 @@ class HttpConnection(H11Protocol):
 
     @property
     def is_being_answered(self) -> bool:
-        """Has a request come from it whole, whose answer is not?"""
+        """Is a complete request waiting for its answer?"""
         return not self._is_idle() and not self._waits_for_more()
 
     def _is_idle(self) -> bool:
@@ -233,7 +239,7 @@ class HttpConnection(H11Protocol):
         return cycle is None or cycle.more_body
 
     def _cycle(self) -> RequestResponseCycle | None:
-        # The library's types do not say that there may be none.
+        # The library's types hide that this may be None.
         return cast("RequestResponseCycle | None", self.cycle)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -246,13 +252,13 @@ class HttpConnection(H11Protocol):
     # From requests
 
     def logged_in(self) -> None:
-        """Its client has come with a name and a password that are right, or in a session."""
+        """Its client has logged in with name and password, or with a session."""
         self._http.know(self)
 
     # From the list of all connections: batonmq.server.connections.Connected
 
     def tick(self, now: float) -> float:
-        """Time has passed: who keeps others waiting is cut."""
+        """Time has passed: cut a client that keeps others waiting."""
         if self._waits_since is not None and now - self._waits_since > self._http.request_seconds:
             self.abort()
             return LOOK_SECONDS
@@ -264,10 +270,10 @@ class HttpConnection(H11Protocol):
         return LOOK_SECONDS
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Each request is looked at by the rights of its moment."""
+        """Do nothing: each request uses the rights of its moment."""
 
     def shutdown(self, reason: str = "") -> None:
-        """The broker stops: what is under way is answered, and nothing more."""
+        """The broker stops: answer requests under way, and nothing more."""
         super().shutdown()
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""What the handlers of requests know of the server."""
+"""The server's state for request handlers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Context"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One for each server."""
+    """The context of one server."""
 
     parts: Parts
     statistics: Statistics
-    """The counters of everything, and their samples."""
+    """All counters, and their samples."""
     shovels: Shovels
-    """Those that the server runs."""
+    """The server's shovels."""
     log_lines: LogLines
     """The last lines of the log."""
     started_at: float

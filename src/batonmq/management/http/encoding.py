@@ -1,4 +1,4 @@
-"""JSON of whatever listings hold: names that are no UTF-8, numbers that JSON has no word for."""
+"""JSON for listings, which may hold names that are not UTF-8 and numbers that JSON cannot represent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 def encode(value: object) -> bytes:
-    """JSON in UTF-8. What JSON cannot represent is shown as well as may be: see ``readable``."""
+    """JSON in UTF-8. Values that JSON cannot represent are approximated: see ``readable``."""
     try:
         return _encoder.encode(value)
     except (UnicodeEncodeError, OverflowError, TypeError):
@@ -27,7 +27,7 @@ def _shown(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return [_shown(inner) for inner in value]
     if isinstance(value, int) and not isinstance(value, bool):
-        # Numbers of field tables are classes of their own, which the encoder does not know.
+        # Field tables have number classes of their own, which the encoder does not know.
         return int(value) if -(2**63) <= value < 2**64 else str(value)
     shown = readable(value)
     return float(shown) if isinstance(shown, float) else shown

@@ -8,7 +8,7 @@ from batonmq.errors import AccessRefused, BrokerError, NotFound, StoreError
 
 __all__ = ["BadRequest", "HttpError", "Unauthorized", "as_http_error"]
 
-# RabbitMQ's words, which clients look for, its spelling included.
+# RabbitMQ's texts, which clients look for, spelling included.
 NOT_AUTHORISED: Final = "not_authorised"
 
 
@@ -31,14 +31,14 @@ class BadRequest(HttpError):
 
 
 class Unauthorized(HttpError):
-    """Nobody has logged in, or who has may not do this (401, also where other APIs say 403, as RabbitMQ does)."""
+    """Not logged in, or not permitted (401, as in RabbitMQ, even where other APIs answer 403)."""
 
     def __init__(self, reason: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(401, NOT_AUTHORISED, reason, headers)
 
 
 def not_found() -> HttpError:
-    """What was asked for is not there (404), in RabbitMQ's words."""
+    """Not found (404), with RabbitMQ's text."""
     return HttpError(404, "Object Not Found", "Not Found")
 
 

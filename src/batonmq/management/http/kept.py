@@ -1,4 +1,4 @@
-"""Waiting until what a request has changed has its effect, and is on the disk."""
+"""Waits until the changes of a request are in effect, and on the disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["applied", "kept"]
 
 
 async def kept(broker: Broker) -> None:
-    """Return when all that was changed until now is on the disk. Raises StoreError when it could not be kept."""
+    """Return when all changes so far are on the disk. Raises StoreError if they could not be kept."""
     waiter = _Waiter(broker, asyncio.get_running_loop().create_future())
     broker.commits.wait(waiter)
     broker.on_work()
@@ -20,14 +20,14 @@ async def kept(broker: Broker) -> None:
 
 
 async def applied(policies: Policies) -> None:
-    """Return when all changes of policies until now have their effect."""
+    """Return when all changes of policies so far are in effect."""
     done = asyncio.Event()
     policies.when_applied(done.set)
     await done.wait()
 
 
 class _Waiter:
-    """Asks again until the batch has been committed that was open when it was made."""
+    """Waits, commit by commit, for the batch that was open at its creation."""
 
     __slots__ = ("_batch", "_broker", "future")
 

@@ -1,6 +1,6 @@
-"""Lists: filtered, sorted, cut into pages, and with the columns that were asked for, as RabbitMQ has it.
+"""Lists: filtered, sorted, paged, and reduced to the requested columns, as in RabbitMQ.
 
-However long a list is, it is made in slices while it is sent, so that no message waits for it.
+However long a list is, it is created in slices while it is sent, so that no message waits for it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["LIST_QUERY", "chosen_columns", "listing", "only_columns"]
 PAGE_SIZE: Final = 100
 PAGE_SIZE_MAX: Final = 500
 PAGE_MAX: Final = 10**9
-# Each is looked for in each row.
+# The most columns: each is looked up in each row.
 COLUMNS_MAX: Final = 200
 
-# A piece that is sent has this many octets at least, but for the last.
+# The minimum size of a sent piece in octets, except the last.
 PIECE: Final = 32 * 1024
 
 # Parts of a regular expression, with its repeats written out: each may cost time with each character of a name.
 PATTERN_MAX: Final = 100
 
-# This many are sorted at once: what is merged of such runs can be taken a few at a time.
+# The size of a sorted run: merged runs can be consumed a few items at a time.
 RUN: Final = 500
 
 LIST_QUERY: Final[Mapping[str, str]] = {
@@ -170,7 +170,7 @@ async def _merged(places: list[int], key: Callable[[int], Any], *, reverse: bool
 
 
 def _value(row: object, path: str) -> object:
-    """The field of that path. A name may hold dots itself: the whole counts first."""
+    """The field of that path. A name may contain dots: the whole path is tried first."""
     if not isinstance(row, Mapping):
         return None
     if path in row:
@@ -183,7 +183,7 @@ def _value(row: object, path: str) -> object:
 
 
 def chosen_columns(query: Query) -> list[str] | None:
-    """The paths of the fields that were asked for; None: all of them. Raises BadRequest for far too many."""
+    """The paths of the requested fields; None: all. Raises BadRequest for too many."""
     text = query.text("columns")
     if not text:
         return None
@@ -194,7 +194,7 @@ def chosen_columns(query: Query) -> list[str] | None:
 
 
 def only_columns(row: Mapping[str, object], columns: list[str] | None) -> Mapping[str, object]:
-    """What of an object was asked for; None: all of it."""
+    """The requested part of an object; None: all of it."""
     if columns is None:
         return row
     chosen: dict[str, object] = {}

@@ -22,10 +22,10 @@ __all__ = ["COOKIE", "CSRF_HEADER", "LogIn"]
 COOKIE: Final = "batonmq_session"
 CSRF_HEADER: Final = "x-csrf-token"
 
-# Methods that change nothing.
+# Read-only methods.
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# Longer ones are nobody's, and would be hashed all the same.
+# Longer names and passwords do not exist, and would still be hashed.
 LONGEST_CREDENTIALS: Final = 8192
 
 CHALLENGE: Final = {"www-authenticate": 'Basic realm="BatonMQ Management", charset="UTF-8"'}
@@ -39,7 +39,7 @@ class LogIn:
         self.sessions = Sessions(parts.config.management.session_timeout, parts.clock.monotonic)
 
     async def user(self, request: Request) -> User:
-        """The user, with the rights of now. Raises HttpError: nobody (401), or too many at once (503)."""
+        """The user, with current rights. Raises HttpError: nobody (401), or too many at once (503)."""
         authorization = request.headers.get("authorization")
         if authorization is not None:
             _refuse_other_pages(request)
@@ -90,7 +90,7 @@ class LogIn:
     async def begin_session(self, request: Request, name: str, password: str) -> tuple[str, Session, User]:
         """Log in for the web page: the cookie's value, the session, the user. Raises HttpError as ``user`` does."""
         if _is_of_another_site(request):
-            # Somebody else's page would have the browser log in as somebody else.
+            # A foreign page could have the browser log in as another user.
             raise _other_page()
         user = await self.check(request, name, password)
         key, session = self.sessions.begin(user.name, self._parts.authenticator.proof(user.name))
@@ -101,7 +101,7 @@ class LogIn:
         if scheme.lower() != "basic" or len(encoded) > LONGEST_CREDENTIALS:
             raise Unauthorized("Login failed", self._challenge(request))
         try:
-            # Clients that know no UTF-8 send Latin-1.
+            # Older clients send Latin-1.
             raw = base64.b64decode(encoded.strip(), validate=True)
             name, found, password = raw.decode("utf-8", "surrogateescape").partition(":")
         except (binascii.Error, ValueError):
@@ -112,14 +112,14 @@ class LogIn:
 
     @staticmethod
     def _challenge(request: Request) -> dict[str, str]:
-        # The web page asks for itself; a browser that sees the challenge would ask as well.
+        # The web page shows its own log-in; a browser that sees the challenge would show another.
         return {} if "x-requested-with" in request.headers else CHALLENGE
 
 
 def _refuse_other_pages(request: Request) -> None:
-    """Raises HttpError (403): a web page of somebody else's has the browser change something here.
+    """Raises HttpError (403) if a foreign web page has the browser change something here.
 
-    A browser sends a name and a password that it has been told, be it in the address of a form, for any page's sake.
+    A browser sends stored names and passwords, even from the address of a form, on behalf of any page.
     """
     if request.method in SAFE:
         return
@@ -136,7 +136,7 @@ def _refuse_other_pages(request: Request) -> None:
 
 
 def _is_of_another_site(request: Request) -> bool:
-    """Does the browser say that a page of another host asks?"""
+    """Does the browser report a request from a page of another host?"""
     return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
 
 

@@ -1,4 +1,4 @@
-"""The description of the API, by the OpenAPI specification 3.1, out of the routes themselves."""
+"""The description of the API in OpenAPI 3.1, generated from the routes."""
 
 from __future__ import annotations
 

@@ -8,15 +8,15 @@ from batonmq.management.http.errors import BadRequest
 
 __all__ = ["Query"]
 
-# More is no request of anybody's.
+# No genuine request has more.
 MOST_FIELDS = 200
 
 
 class Query:
-    """Parameters, read and checked when they are asked for. The last of several of one name counts."""
+    """Parameters, parsed and checked on demand. The last of several with one name counts."""
 
     def __init__(self, text: str) -> None:
-        """Raises BadRequest when there are far too many."""
+        """Raises BadRequest for too many parameters."""
         try:
             pairs = parse_qsl(
                 text, keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="surrogateescape", separator="&"
@@ -30,7 +30,7 @@ class Query:
         return name in self._values
 
     def text(self, name: str) -> str | None:
-        """The parameter as it is; None: it is not there."""
+        """The raw parameter; None: absent."""
         return self._values.get(name)
 
     def texts(self, name: str) -> list[str]:
@@ -38,7 +38,7 @@ class Query:
         return [value for key, value in self._pairs if key == name]
 
     def number(self, name: str, least: int, most: int) -> int | None:
-        """A whole number from ``least`` to ``most``; None: it is not there. Raises BadRequest."""
+        """A whole number from ``least`` to ``most``; None: absent. Raises BadRequest."""
         text = self._values.get(name)
         if text is None:
             return None

@@ -1,4 +1,4 @@
-"""The body of a request, as it comes."""
+"""Receives the body of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["receive"]
 
 
 async def receive(request: Request, most: int, configured: int) -> bytes:
-    """All of the body. Raises HttpError when it has more than ``most`` octets, or than are ``configured``."""
+    """The whole body. Raises HttpError if it has more than ``most`` octets, or more than ``configured``."""
     bound = min(most, configured)
     where = "here" if bound < configured else "(management.max_body_size)"
     too_large = HttpError(413, "payload_too_large", f"a body may have {bound} bytes at most {where}")

@@ -1,4 +1,4 @@
-"""The line of requests that have come: one begins in each pass of the loop, of each address in turn.
+"""The line of received requests: one starts in each pass of the loop, from each address in turn.
 
 A request takes up to a millisecond of the loop, and a connection may bring hundreds at once. Eighty connections that
 asked for all they could had each pass of the loop serve all of them: 6 ms for half of the passes, and most of the
@@ -14,7 +14,7 @@ __all__ = ["RequestLine"]
 
 
 class RequestLine:
-    """Those who wait for their turn. Made on the loop, or before it runs."""
+    """The requests waiting for their turn. Created on the loop, or before it runs."""
 
     def __init__(self) -> None:
         # By address, the one that was served longest ago first.
@@ -22,7 +22,7 @@ class RequestLine:
         self._is_scheduled = False
 
     async def turn(self, address: str) -> None:
-        """Return when it is the turn of a request from there."""
+        """Return when it is the turn of a request from that address."""
         loop = asyncio.get_running_loop()
         turn = loop.create_future()
         self._waiting.setdefault(address, deque()).append(turn)
@@ -44,6 +44,6 @@ class RequestLine:
             if not turn.done():
                 turn.set_result(None)
                 break
-            # Its client has gone meanwhile.
+            # Its client has left meanwhile.
         if self._waiting:
             self._schedule(loop)

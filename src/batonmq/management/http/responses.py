@@ -1,4 +1,4 @@
-"""Answers. Each is an ASGI application of its own, made by Starlette's classes."""
+"""Answers. Each is an ASGI application, from Starlette's classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Created", "ErrorAnswer", "Json", "NoContent", "Response", "Stream", 
 
 JSON = "application/json"
 
-# anyio loads it when the first answer is streamed, and holds the loop for 20 ms then.
+# anyio imports it for the first streamed answer, which would block the loop for 20 ms.
 importlib.import_module("anyio._backends._asyncio")
 
 
@@ -26,17 +26,17 @@ class Json(Response):
 
 
 class NoContent(Response):
-    """Done, and there is nothing to say (204)."""
+    """Done, without content (204)."""
 
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(None, 204, dict(headers or {}))
 
 
 class Created(Response):
-    """Something is there now that was not (201)."""
+    """Created (201)."""
 
     def __init__(self, location: str = "") -> None:
-        """``location``: where it is, as a path or a part of one; "": where it was put."""
+        """``location``: its path, or a part of one; "": the path of the request."""
         super().__init__(b"", 201, {"location": location} if location else None)
 
 
@@ -48,7 +48,7 @@ class Text(Response):
 
 
 class Stream(StreamingResponse):
-    """Bytes that are made while they are sent."""
+    """Bytes that are generated while they are sent."""
 
     def __init__(
         self, pieces: AsyncIterator[bytes], media_type: str = JSON, headers: Mapping[str, str] | None = None

@@ -1,4 +1,4 @@
-"""Which users may ask for what: by their tags, as in RabbitMQ."""
+"""Which users may use which endpoints, by their tags, as in RabbitMQ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Tag(enum.Enum):
     NOBODY = "nobody"
     """No log-in is needed."""
     EVERYBODY = "everybody"
-    """Whoever can log in, also without a tag."""
+    """Anyone who can log in, even without a tag."""
     MANAGEMENT = "management"
     MONITORING = "monitoring"
     POLICYMAKER = "policymaker"
@@ -32,10 +32,10 @@ INCLUDED_BY: dict[Tag, frozenset[str]] = {
 
 
 def may(user: User, tag: Tag) -> bool:
-    """Is the user at least that?"""
+    """Does the user have at least that role?"""
     return tag in (Tag.NOBODY, Tag.EVERYBODY) or not INCLUDED_BY[tag].isdisjoint(user.tags)
 
 
 def sees_everything(user: User) -> bool:
-    """May the user see what belongs to others: connections, virtual hosts without a permission?"""
+    """May the user see the objects of others: connections, and virtual hosts without a permission?"""
     return may(user, Tag.MONITORING)

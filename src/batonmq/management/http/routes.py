@@ -1,4 +1,4 @@
-"""Which path is answered by what.
+"""Maps paths to their handlers.
 
 A path is looked up as it was sent, piece by piece between the slashes: a name in it may hold a slash, percent-encoded,
 as the name of the virtual host "/" does.
@@ -19,12 +19,11 @@ from batonmq.management.http.rights import Tag
 
 __all__ = ["ANY_SIZE", "SMALL", "USUAL_SIZE", "Handler", "Route", "Routes", "beside_the_store"]
 
-# The largest bodies, in octets. JSON is read at once, and what it holds is looked at then: of that size it takes some
-# milliseconds at most.
+# The largest body, in octets. JSON is parsed at once, which takes a few milliseconds at most for this size.
 USUAL_SIZE: Final = 256 * 1024
-# Of who has not logged in.
+# The largest body without a log-in.
 SMALL: Final = 16 * 1024
-# What the configuration allows: for a handler that reads it in slices, or hardly looks into it.
+# The largest body by configuration: for a handler that parses it in slices, or hardly parses it.
 ANY_SIZE: Final = sys.maxsize
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -42,21 +41,21 @@ class Route:
     """What it does, in one sentence."""
     may: Tag = Tag.MANAGEMENT
     group: str = ""
-    """Under which heading it is described; "": the word after ``/api/``."""
+    """The heading in the description; "": the word after ``/api/``."""
     query: Mapping[str, str] = field(default_factory=dict)
-    """The parameters that it knows, and what they are."""
+    """Its parameters, with their descriptions."""
     body: Mapping[str, object] | None = None
     """The JSON schema of its body; None: it has none."""
     body_max: int = USUAL_SIZE
-    """Octets of the largest body, if the configuration allows as many."""
+    """The largest body in octets, if the configuration allows it."""
     answers: Mapping[int, str] = field(default_factory=dict)
-    """What the status codes mean, besides the usual ones."""
+    """The meaning of unusual status codes."""
     is_stored: bool = True
     """Does it change what the store keeps, unless it only reads? Then it is refused while nothing can be written."""
 
 
 def beside_the_store(*routes: Route) -> tuple[Route, ...]:
-    """Routes that change nothing that the store keeps, or look for themselves whether it can: they are always open."""
+    """Routes that do not change the store, or check it themselves: they are always open."""
     return tuple(replace(route, is_stored=False) for route in routes)
 
 
@@ -75,7 +74,7 @@ class Routes:
     """All routes of a server."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        """Raises ValueError for a method of a path that is there twice."""
+        """Raises ValueError for a duplicate method of a path."""
         self.all = tuple(routes)
         self._root = _Node()
         for route in self.all:
@@ -114,7 +113,7 @@ class Routes:
         return route, dict(zip(names, values, strict=True))
 
     def methods(self, raw_path: str) -> list[str]:
-        """What may be done there. Raises HttpError, when there is nothing."""
+        """The methods of a path. Raises HttpError if there are none."""
         pieces = raw_path.strip("/").split("/") if raw_path.strip("/") else []
         found = self._descend(self._root, pieces, 0, [])
         if found is None:
@@ -137,7 +136,7 @@ class Routes:
             found = self._descend(literal, pieces, at + 1, values)
             if found is not None:
                 return found
-        # A name of nothing is no name: an empty piece comes of a slash too many.
+        # A name must not be empty: an empty piece results from an extra slash.
         if node.parameter is not None and piece:
             found = self._descend(node.parameter, pieces, at + 1, [*values, _decoded(piece)])
             if found is not None:
@@ -148,5 +147,5 @@ class Routes:
 
 
 def _decoded(piece: str) -> str:
-    # Names that are no UTF-8 are kept as everywhere in the broker.
+    # Names that are not UTF-8 are decoded as everywhere in the broker.
     return unquote(piece, errors="surrogateescape")

@@ -56,7 +56,7 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
         return response
 
     async def by_form(call: Call) -> Response:
-        """RabbitMQ's form: it tells the page what to send from then on. No cookie is set."""
+        """RabbitMQ's form: it tells the page which header to send from then on. No cookie is set."""
         name, password = _form(call.body)
         user = await log_in.check(call.request, name, password)
         if not may(user, Tag.MANAGEMENT):

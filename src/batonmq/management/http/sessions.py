@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["Session", "Sessions"]
 
-# Beyond that, who has been silent for longest is logged out.
+# The most sessions; beyond that the one idle for longest is logged out.
 MOST_SESSIONS: Final = 1000
 
 
@@ -19,20 +19,20 @@ class Session:
 
     user: str
     csrf: str
-    """What a request that changes anything brings in a header: a page of somebody else's cannot know it."""
+    """The token that a request with changes must carry in a header: a foreign page cannot know it."""
     proof: str
-    """What the user's password was checked against: with another password the session is over."""
+    """The hash of the user's password; when it changes, the session ends."""
     used_at: float
 
 
 class Sessions:
-    """The log-ins that are open, by the value of the cookie. They end with the process."""
+    """The open sessions, by the value of the cookie. They end with the process."""
 
     def __init__(self, timeout: float, now: Callable[[], float]) -> None:
-        """``timeout``: seconds of silence after which a session is over. ``now``: the monotonic clock."""
+        """``timeout``: seconds of inactivity after which a session ends. ``now``: the monotonic clock."""
         self._timeout = timeout
         self._now = now
-        # The session that has been silent for longest comes first.
+        # The session idle for longest comes first.
         self._open: dict[str, Session] = {}
 
     def begin(self, user: str, proof: str) -> tuple[str, Session]:
@@ -44,7 +44,7 @@ class Sessions:
         return key, session
 
     def find(self, key: str) -> Session | None:
-        """The session of a cookie, which counts as used now; None: it is over, or there was none."""
+        """The session of a cookie, marked as used; None: it has ended, or there was none."""
         session = self._open.get(key)
         if session is None:
             return None

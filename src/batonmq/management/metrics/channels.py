@@ -16,7 +16,7 @@ __all__ = ["CHANNELS", "channels_at", "message_figures", "places_of"]
 
 @dataclass(frozen=True, slots=True)
 class ChannelNow:
-    """A channel, or a session of AMQP 1.0, as it is now."""
+    """The current state of a channel, or of a session of AMQP 1.0."""
 
     client: Client
     number: int
@@ -32,7 +32,7 @@ class ChannelNow:
 
     @property
     def name(self) -> str:
-        """Under which it is listed."""
+        """Its name in listings."""
         return f"{self.client.name} ({self.number})"
 
 
@@ -41,14 +41,14 @@ Place = tuple[Client, int | None]
 
 
 def places_of(client: Client) -> list[Place]:
-    """Where the connection has channels, or sessions."""
+    """The channels or sessions of a connection."""
     if protocol_word(client) == "amqp10":
         return [(client, None)]
     return [(client, number) for number in client.channel_numbers()]
 
 
 def channels_at(place: Place) -> Sequence[ChannelNow]:
-    """The channels there as they are now; none: it is closed meanwhile."""
+    """The current state of its channels; none: it has been closed meanwhile."""
     client, number = place
     if number is None:
         return [
@@ -93,7 +93,7 @@ QUEUE = ("channel_queue_metrics",)
 
 
 def message_figures(counts: Mapping[str, int]) -> tuple[Figure, ...]:
-    """What is told of messages, in the order of the families of channels, by what was counted."""
+    """The message counters, in the order of the channel families."""
     fetched, fetched_no_ack = counts.get("fetched", 0), counts.get("fetched_no_ack", 0)
     no_ack = counts.get("delivered_no_ack", 0)
     return (
@@ -112,7 +112,7 @@ def message_figures(counts: Mapping[str, int]) -> tuple[Figure, ...]:
 
 
 async def _all_messages(scope: Scope) -> tuple[Figure, ...]:
-    # Connections also know what channels that are closed have counted.
+    # Connections also include the counts of closed channels.
     total = scope.departed.together()
     async for client in sliced(clients_of(scope)):
         total.update(client.counts.listed())

@@ -12,7 +12,7 @@ PACKETS = ("connection_metrics",)
 
 
 def clients_of(scope: Scope) -> list[Client]:
-    """The connections that whoever asks may see."""
+    """The connections that the requester may see."""
     return [client for client in scope.broker.clients if scope.vhosts is None or client.vhost in scope.vhosts]
 
 

@@ -1,4 +1,4 @@
-"""What connections that are gone have counted, by protocol, so that no counter falls when a client leaves."""
+"""The counts of closed connections, by protocol, so that no counter falls when a client leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROTOCOLS = ("amqp091", "amqp10", "stomp")
 
 
 def protocol_word(client: Client) -> str:
-    """The protocol in RabbitMQ's words: amqp091, amqp10 or stomp."""
+    """The protocol by RabbitMQ's name: amqp091, amqp10 or stomp."""
     name, _, version = client.introduction.protocol.partition(" ")
     if name.upper() == "AMQP":
         return "amqp10" if version.startswith("1") else "amqp091"
@@ -21,7 +21,7 @@ def protocol_word(client: Client) -> str:
 
 
 class Departed:
-    """Hears of each connection that goes (a `batonmq.broker.model.clients.ClientObserver`)."""
+    """Told of each connection that closes (a `batonmq.broker.model.clients.ClientObserver`)."""
 
     __slots__ = ("_counts",)
 
@@ -29,18 +29,18 @@ class Departed:
         self._counts: dict[str, Counter[str]] = {word: Counter() for word in PROTOCOLS}
 
     def connected(self, client: Client) -> None:
-        """It counts for itself as long as it is here."""
+        """Do nothing: an open connection is counted separately."""
 
     def disconnected(self, client: Client) -> None:
-        """Keep what it has counted."""
+        """Add the connection's counts."""
         self._counts[protocol_word(client)].update(counts_of(client))
 
     def of(self, protocol: str) -> Counter[str]:
-        """What clients of a protocol have counted, each counter by its name."""
+        """The counts of a protocol's clients, by name."""
         return self._counts[protocol]
 
     def together(self) -> Counter[str]:
-        """What clients of all protocols have counted."""
+        """The counts of all protocols' clients."""
         total: Counter[str] = Counter()
         for counts in self._counts.values():
             total.update(counts)
@@ -51,7 +51,7 @@ class Departed:
 
 
 def counts_of(client: Client) -> dict[str, int]:
-    """What went over a connection."""
+    """The counts of a connection."""
     socket = client.socket
     return {
         **client.counts.listed(),

@@ -1,4 +1,4 @@
-"""The paths of metrics, on the port of management and on one of their own."""
+"""The paths of metrics, on the management port and on their own port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batonmq.management.metrics.sums import Sums
 
 __all__ = ["metrics_routes"]
 
-# More in one request are no families.
+# No genuine request names more families.
 MOST_GROUPS = 100
 
 
@@ -48,7 +48,7 @@ class _Endpoints:
 
 
 def metrics_routes(departed: Departed, sums: Sums, may: Tag, *, is_per_object: bool) -> tuple[Route, ...]:
-    """The routes, for who may scrape. ``is_per_object``: does /metrics tell each object for itself?"""
+    """The routes, for who may scrape. ``is_per_object``: does /metrics list each object separately?"""
     endpoints = _Endpoints(departed, sums, is_per_object=is_per_object)
     return (
         Route("GET", "/metrics", endpoints.usual, "Metrics for Prometheus, added up over all objects.", may, "metrics"),

@@ -26,17 +26,17 @@ class Family:
     """Samples of one name."""
 
     name: str
-    """As it is in /metrics; that of a counter ends with _total."""
+    """The name in /metrics; that of a counter ends with _total."""
     kind: Kind
     about: str
-    """What it is, in a few words."""
+    """The help text."""
     groups: tuple[str, ...] = ()
-    """The families of /metrics/detailed that it belongs to, in RabbitMQ's sense of the word; none: it is not there."""
+    """The families of /metrics/detailed that it belongs to, in RabbitMQ's sense; none: it is not included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a scrape is about."""
+    """The scope of a scrape."""
 
     context: Context
     departed: Departed
@@ -46,34 +46,34 @@ class Scope:
 
     @property
     def broker(self) -> Broker:
-        """Whose metrics they are."""
+        """The broker."""
         return self.context.parts.broker
 
     def find_vhosts(self) -> list[VirtualHost]:
-        """The virtual hosts that it is about."""
+        """The virtual hosts in scope."""
         every = self.broker.vhosts.values()
         return [vhost for vhost in every if self.vhosts is None or vhost.name in self.vhosts]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source(Generic[T]):
-    """Families whose samples are read together, one of each for every object of a kind."""
+    """Families whose samples are read together, one per family and object."""
 
     families: tuple[Family, ...]
     labels: tuple[str, ...]
     """The names of the labels; without any there is one object."""
     objects: Callable[[Scope], Awaitable[Sequence[Any]]]
-    """What there are samples of, found in slices."""
+    """The objects, found in slices."""
     split: Callable[[Any], Sequence[T]] = field(default=lambda one: (one,))
-    """Each of these as one object, as several, or as none."""
+    """Maps each of these to one object, several, or none."""
     name: Callable[[T], Sequence[str]]
     """The values of the labels."""
     read: Callable[[T], Sequence[Figure]]
     """A value for each family. Called also for an object that was deleted meanwhile."""
     gone: Callable[[Scope], Awaitable[Sequence[Figure]]] | None = None
-    """What objects that are gone have counted, for the sums; None: they do not count."""
+    """The counts of deleted objects, for the sums; None: not included."""
     total: Callable[[Scope], Awaitable[Sequence[Figure]]] | None = None
-    """The sums, where they are not found by adding up what is there."""
+    """The sums, if they are not found by adding up objects."""
 
     def columns(self, groups: frozenset[str] | None) -> list[tuple[int, Family]]:
         """The families of these groups, each with the place of its value; None: all families."""

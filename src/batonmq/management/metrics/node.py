@@ -19,7 +19,7 @@ OWN_BUILD = Family("batonmq_build_info", "unknown", "The version of the broker, 
 
 
 def build_labels() -> dict[str, str]:
-    """The labels of ``rabbitmq_build_info``. There is no Erlang: what runs it is told instead."""
+    """The labels of ``rabbitmq_build_info``. Python stands in for Erlang."""
     return {
         "rabbitmq_version": RABBITMQ_VERSION,
         "prometheus_plugin_version": RABBITMQ_VERSION,

@@ -43,7 +43,7 @@ def _store(broker: Broker) -> tuple[Figure, ...]:
     try:
         status = broker.store.status()
     except StoreError:
-        # The file cannot be looked at: that is known, and nothing else.
+        # The file cannot be read: only that is known.
         return (*(None,) * 8, 1, broker.store.pending_bytes)
     commits = status.commits
     return (

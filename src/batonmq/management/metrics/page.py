@@ -1,4 +1,4 @@
-"""What a scrape answers: written by prometheus_client, in pieces, in the format that was asked for.
+"""The answer to a scrape, written by prometheus_client, in pieces, in the requested format.
 
 The library writes headers, labels and whatever is short. Of a family with a sample for each of ten thousand queues only
 the labels are the library's, once for each queue: a line of them and a value takes 0.2 us, and 11 us if the library
@@ -23,7 +23,7 @@ END: Final = "# EOF\n"
 
 
 class _Registry:
-    """What the library takes for all collectors of a program."""
+    """Stands in for the library's registry of collectors."""
 
     def __init__(self, *metrics: Metric) -> None:
         self._metrics = metrics
@@ -36,7 +36,10 @@ class Page:
     """Writes one answer."""
 
     def __init__(self, accept: str, prefix: str = "") -> None:
-        """``accept``: the formats that the client takes. ``prefix``: what is put before the first _ of each name."""
+        """``accept``: the formats that the client accepts.
+
+        ``prefix``: replaces the part before the first _ of each name.
+        """
         encoder, self.content_type = choose_encoder(accept)
         self._encode = cast("Callable[[CollectorRegistry], bytes]", encoder)
         self.is_openmetrics = self.content_type.startswith("application/openmetrics-text")
@@ -44,11 +47,11 @@ class Page:
 
     @property
     def end(self) -> str:
-        """What stands at the end of all."""
+        """The end of the answer."""
         return END if self.is_openmetrics else ""
 
     def name(self, family: Family) -> str:
-        """The name of its samples here."""
+        """The name of its samples in this format."""
         first, _, rest = family.name.partition("_")
         if not self._prefix or rest.startswith("cluster_") or rest in ("build_info", "identity_info"):
             return family.name
@@ -59,7 +62,7 @@ class Page:
         return self._text(self._metric(family))
 
     def labels(self, names: Sequence[str], values: Sequence[str]) -> str:
-        """Labels as they stand between the name and the value of a sample."""
+        """Labels in the form between the name and the value of a sample."""
         if not names:
             return ""
         metric = Metric("x", "", "gauge")
@@ -68,7 +71,7 @@ class Page:
         return line[1 : line.rindex(" ")]
 
     def lines(self, family: Family, samples: Iterable[tuple[str, Figure]]) -> str:
-        """Samples: labels as ``labels`` has them, and a value."""
+        """Samples: labels from ``labels``, and a value."""
         name = self.name(family)
         return "".join([f"{name}{labels} {value}\n" for labels, value in samples if value is not None])
 
@@ -80,7 +83,7 @@ class Page:
         return self._text(metric)
 
     def histogram(self, name: str, about: str, buckets: Iterable[tuple[float, int]], total: float) -> str:
-        """A histogram: for each bound how many values were no larger, and the sum of all."""
+        """A histogram: for each bound the number of values up to it, and the sum of all."""
         metric = Metric(name, about, "histogram")
         count = 0
         for bound, count in buckets:
@@ -99,5 +102,5 @@ class Page:
 
 
 def _text(value: str) -> str:
-    """Names in the broker may be no UTF-8, and what is answered must be; those that differ still do."""
+    """A name in valid UTF-8. Names in the broker may be other than UTF-8; different ones stay different."""
     return value if value.isascii() else value.encode(errors="backslashreplace").decode()

@@ -22,7 +22,7 @@ class _Protocol:
 
 
 async def _protocols(scope: Scope) -> list[_Protocol]:
-    # What a client counts until it is gone is kept where it goes: both are read at once.
+    # A client's counts move to the departed ones when it leaves: both are read at once.
     totals = {word: Counter(scope.departed.of(word)) for word in scope.departed}
     clients = list(scope.broker.clients)
     async for client in sliced(clients):
@@ -88,7 +88,7 @@ PROTOCOLS = (
         ),
         labels=("protocol", "queue_type"),
         objects=_protocols,
-        # Every queue counts as a classic one: connections do not tell them apart.
+        # Every queue counts as a classic one: connections do not distinguish types.
         name=lambda protocol: (protocol.word, "rabbit_classic_queue"),
         read=_read_deliveries,
     ),

@@ -58,7 +58,7 @@ QUEUE_FAMILIES = (
     Family("batonmq_queue_set_aside", "gauge", "1 for a queue that was paused as its work failed", OWN),
 )
 _own: Callable[[Counters], tuple[int, ...]] = attrgetter(*OWN_COUNTERS)
-# Gauges of a queue that is gone are nothing.
+# Gauges of a deleted queue are None.
 _STANDING = sum(family.kind == "gauge" and "batonmq" not in family.name for family in QUEUE_FAMILIES)
 
 
@@ -175,7 +175,7 @@ EXCHANGES = Source[tuple[str, Exchange]](
     gone=_gone_exchanges,
 )
 
-# RabbitMQ tells apart channels and queues as well; here exchanges count.
+# RabbitMQ also distinguishes channels and queues; here only exchanges are distinguished.
 ROUTED = Source[tuple[str, Exchange]](
     families=(
         Family(
@@ -199,7 +199,7 @@ BINDINGS = Source[tuple[str, Exchange]](
     ),
     labels=("vhost", "exchange", "type"),
     objects=_exchanges,
-    # The default exchange has no name, and bindings that nobody made.
+    # The default exchange has no name, and only implicit bindings.
     split=lambda found: (found,) if found[1].name else (),
     name=lambda found: (found[0], found[1].name, found[1].kind),
     read=lambda found: (len(found[1].bindings), 1),

@@ -1,4 +1,4 @@
-"""What the lists hold, and how one is made: in slices, with the loop between them."""
+"""The contents of scrapes, and how one is created: in slices, yielding to the loop in between."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from batonmq.management.slices import Slices, sliced
 
 __all__ = ["GROUPS", "aggregated", "detailed", "memory_breakdown", "per_object", "pieces"]
 
-# Whatever there is of each object. Sources of nothing but one object, and of protocols, are the same everywhere.
+# The sources with many objects. Sources of a single object, and of protocols, are the same everywhere.
 OBJECTS: Final[tuple[Source[Any], ...]] = (QUEUES, *CHANNELS, CONNECTIONS, EXCHANGES, ROUTED)
 ALWAYS: Final[tuple[Source[Any], ...]] = (NODE, TOTALS, OWN, LOG_INS, *PROTOCOLS, *SHOVELS)
 ONLY_DETAILED: Final[tuple[Source[Any], ...]] = (BINDINGS, VHOSTS)
@@ -39,7 +39,7 @@ GROUPS: Final = frozenset(
 
 # This many lines are written at once, which takes 0.1 ms.
 LINES: Final = 400
-# A piece that is sent has this many characters at least, but for the last.
+# The minimum size of a sent piece in characters, except the last.
 PIECE: Final = 32 * 1024
 
 List = Callable[[Scope, Page], AsyncIterator[str]]
@@ -57,7 +57,7 @@ async def aggregated(scope: Scope, page: Page) -> AsyncIterator[str]:
 
 
 async def per_object(scope: Scope, page: Page) -> AsyncIterator[str]:
-    """/metrics/per-object: each object for itself."""
+    """/metrics/per-object: each object separately."""
     for text in _node(scope, page, "per-object"):
         yield text
     for source in OBJECTS:
@@ -68,7 +68,7 @@ async def per_object(scope: Scope, page: Page) -> AsyncIterator[str]:
 
 
 def detailed(groups: frozenset[str]) -> List:
-    """/metrics/detailed: each object for itself, but only the families that were asked for."""
+    """/metrics/detailed: each object separately, but only the requested families."""
 
     async def made(scope: Scope, page: Page) -> AsyncIterator[str]:
         for text in _node(scope, page, "detailed"):
@@ -81,7 +81,7 @@ def detailed(groups: frozenset[str]) -> List:
 
 
 async def memory_breakdown(scope: Scope, page: Page) -> AsyncIterator[str]:
-    """/metrics/memory-breakdown: what the memory is used for, as far as that is known."""
+    """/metrics/memory-breakdown: the use of memory, as far as known."""
     for text in _node(scope, page, "memory-breakdown"):
         yield text
     async for text in _each(BREAKDOWN, scope, page, None):
@@ -89,7 +89,7 @@ async def memory_breakdown(scope: Scope, page: Page) -> AsyncIterator[str]:
 
 
 async def pieces(made: List, scope: Scope, page: Page) -> AsyncIterator[bytes]:
-    """A list as it is sent."""
+    """The text of a scrape, in pieces."""
     collected: list[str] = []
     size = 0
     async for text in made(scope, page):
@@ -138,7 +138,7 @@ async def _added(source: Source[Any], scope: Scope) -> tuple[Sequence[int | floa
     """The sums, and over how many objects."""
     if source.total is not None:
         return [value or 0 for value in await source.total(scope)], len(scope.broker.clients)
-    # At once: what is deleted from here on counts with what is looked at.
+    # At once: objects deleted after this are in the list.
     gone = await source.gone(scope) if source.gone is not None else ()
     sums = [value or 0 for value in gone] or [0] * len(source.families)
     objects = await source.objects(scope)
@@ -152,7 +152,7 @@ async def _each(source: Source[Any], scope: Scope, page: Page, groups: frozenset
     columns = source.columns(groups)
     if not columns:
         return
-    # Read once, however many families there are: they are of one moment, nearly.
+    # Read once for all families, so that they belong to nearly the same moment.
     rows: list[tuple[str, Sequence[Figure]]] = []
     async for found in sliced(await source.objects(scope)):
         rows += [(page.labels(source.labels, source.name(one)), source.read(one)) for one in source.split(found)]

@@ -1,4 +1,4 @@
-"""Metrics as a part of management: on its port for users who may, and on one of their own for everybody."""
+"""Metrics as a part of management: on its port for permitted users, and on their own port for everybody."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METRICS_PATH = "/metrics"
 
 
 class Metrics:
-    """Knows what clients that are gone have counted, from the start of the broker on."""
+    """Keeps the counts of former clients, from the start of the broker."""
 
     def __init__(self, context: Context, log_in: LogIn) -> None:
         parts = context.parts
@@ -31,7 +31,7 @@ class Metrics:
         is_per_object = self._configured.per_object
         may = Tag.NOBODY if parts.config.management.public_metrics else Tag.MONITORING
         self.routes: tuple[Route, ...] = metrics_routes(self._departed, sums, may, is_per_object=is_per_object)
-        """Those of the port of management."""
+        """The routes on the management port."""
         public = Routes(metrics_routes(self._departed, sums, Tag.NOBODY, is_per_object=is_per_object))
         self._http = HttpServer(
             Application(context, public, log_in),

@@ -1,4 +1,4 @@
-"""Metrics of shovels: how many there are, as RabbitMQ's plugin tells it, and how each of them goes."""
+"""Metrics of shovels: their number, as in RabbitMQ's plugin, and the state of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["SHOVELS"]
 
 GROUPS = ("shovel_metrics",)
 
-# A state, and how many shovels are in it.
+# A state, and the number of shovels in it.
 _State = tuple[str, int]
 
 

@@ -1,4 +1,4 @@
-"""Sums over all objects, kept for a while where there are many: nobody who scrapes each second costs more for that."""
+"""Sums over all objects, cached for a while if there are many, so that frequent scrapes cost no more."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Sums:
         self._kept: dict[str, tuple[float, Sequence[int | float]]] = {}
 
     def find(self, name: str) -> Sequence[int | float] | None:
-        """The sums, if they are still good."""
+        """The sums, if they are recent enough."""
         until, sums = self._kept.get(name, (0.0, ()))
         return sums if self._clock.monotonic() < until else None
 
     def keep(self, name: str, sums: Sequence[int | float], objects: int) -> None:
-        """These were just found, over that many objects."""
+        """Store sums that were just computed, over that many objects."""
         self._kept[name] = self._clock.monotonic() + objects * SECONDS_FOR_EACH, sums

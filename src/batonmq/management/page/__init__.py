@@ -1,3 +1,3 @@
-"""The web page: static files, which talk to the HTTP API."""
+"""The web page: static files that use the HTTP API."""
 
 from __future__ import annotations

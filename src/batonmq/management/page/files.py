@@ -28,7 +28,7 @@ TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 
-# Nothing from another host, nothing inline, and no other page around it.
+# Nothing from another host, nothing inline, and no framing by another page.
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -45,13 +45,13 @@ POLICY: Final = "; ".join(
 # A week; the path changes with the contents, so that it may be any time.
 KEPT: Final = "public, max-age=604800, immutable"
 
-# In the page, what the paths of the files begin with.
+# The prefix of file paths in the page.
 PLACE: Final = "static/"
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What one path answers."""
+    """The answer for one path."""
 
     content: bytes
     media_type: str
@@ -66,7 +66,7 @@ class _File:
                 "etag": tag,
                 "cache-control": self.cache_control,
                 "content-security-policy": POLICY,
-                # Nobody's log-in changes what is in a file.
+                # Files do not depend on the log-in.
                 "vary": "accept-encoding",
             }
             if _is_known(call.request.headers.get("if-none-match", ""), tag):
@@ -77,7 +77,7 @@ class _File:
 
 
 def page_routes(prefix: str) -> tuple[Route, ...]:
-    """The routes of the page, which needs no log-in itself. ``prefix``: below which path all is served."""
+    """The routes of the page, which needs no log-in itself. ``prefix``: the path below which everything is served."""
     contents = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in sorted(FOLDER.rglob("*.*"))}
     version = _digest(b"".join(name.encode() + b"\0" + content + b"\0" for name, content in contents.items()))
     place = f"{PLACE}{version}/"
@@ -90,7 +90,7 @@ def page_routes(prefix: str) -> tuple[Route, ...]:
 
 
 def _index(template: bytes, contents: dict[str, bytes], place: str) -> bytes:
-    """The page with the paths of this version; all modules are named, so that none waits until another is read."""
+    """The page with the paths of this version; it lists all modules, so that none has to wait for another to load."""
     text = template.decode().replace(f'"{PLACE}', f'"{place}')
     preload = "".join(
         f'    <link rel="modulepreload" href="{place}{name}" />\n' for name in contents if name.endswith(".js")
@@ -114,5 +114,5 @@ def _digest(content: bytes) -> str:
 
 
 def _is_known(header: str, tag: str) -> bool:
-    """Does If-None-Match (RFC 9110, section 13.1.2) name this tag?"""
+    """Does If-None-Match (RFC 9110, section 13.1.2) include this tag?"""
     return header.strip() == "*" or tag in {one.strip().removeprefix("W/") for one in header.split(",")}

@@ -1,4 +1,4 @@
-"""What is sampled of each kind of object: its counters, by RabbitMQ's names, and how they are read."""
+"""The sampled counters of each kind of object, by RabbitMQ's names, and how they are read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Kind:
     geometry: Geometry
 
     def place(self, name: str) -> int:
-        """Where in a sample the counter of that name stands."""
+        """The position of that counter in a sample."""
         return self.columns.index(name)
 
 
@@ -65,7 +65,7 @@ NODE: Final = Kind(USED, WHOLE)
 
 
 def read_queue(queue: Queue) -> tuple[int, ...]:
-    """The counters of a queue as ``QUEUE`` has them. Takes 2 us: of ten thousand queues most have not moved."""
+    """The counters of a queue, in the order of ``QUEUE``. Takes 2 us."""
     counters = queue.counters
     handed, passed, unsettled = queue.delivered, queue.passed, queue.unsettled
     ready = 0
@@ -89,7 +89,7 @@ def read_queue(queue: Queue) -> tuple[int, ...]:
 
 
 def read_of_deleted(counters: Counters) -> tuple[int, ...]:
-    """What deleted queues have counted, as ``QUEUE`` has it."""
+    """The counts of deleted queues, in the order of ``QUEUE``."""
     fetched, no_ack = counters.fetched, counters.delivered_no_ack
     return (
         0,
@@ -106,18 +106,18 @@ def read_of_deleted(counters: Counters) -> tuple[int, ...]:
 
 
 def read_octets(client: Client) -> tuple[int, int]:
-    """The octets that came from a client and went to it, as ``CONNECTION`` has them."""
+    """The octets from and to a client, in the order of ``CONNECTION``."""
     return client.socket.octets_received, client.socket.octets_sent
 
 
 def read_exchange(exchange: Exchange) -> tuple[int, ...]:
-    """The counters of an exchange as ``EXCHANGE`` has them."""
+    """The counters of an exchange, in the order of ``EXCHANGE``."""
     counters = exchange.counters
     return counters.published, counters.routed
 
 
 def read_counts(counts: Mapping[str, int]) -> tuple[int, ...]:
-    """What a client or a channel has counted, as ``CHANNEL`` has it."""
+    """The counts of a client or a channel, in the order of ``CHANNEL``."""
     get = counts.get
     fetched, fetched_no_ack, no_ack = get("fetched", 0), get("fetched_no_ack", 0), get("delivered_no_ack", 0)
     return (
@@ -136,7 +136,7 @@ def read_counts(counts: Mapping[str, int]) -> tuple[int, ...]:
 
 
 def read_churn(churn: Churn) -> tuple[int, ...]:
-    """How much has come and gone, as ``CHURN`` has it."""
+    """The churn, in the order of ``CHURN``."""
     return (
         churn.connections_opened,
         churn.connections_closed,

@@ -1,4 +1,4 @@
-"""What the broker's process uses of the machine, as far as the system tells: Linux tells all of it."""
+"""The resources used by the broker's process, as far as the system reports them: Linux reports all."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ PROC: Final = Path("/proc/self")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """At one moment. 0 where the system does not tell."""
+    """The use at one moment. 0 where unknown."""
 
     memory: int
-    """Octets of memory that the process has for itself."""
+    """Octets of the process's private memory."""
     files: int
     """Open file descriptors, sockets included."""
     threads: int
     disk_free: int
-    """Octets that are free where the data are."""
+    """Free octets on the disk of the data."""
     collections: int
     """How often the garbage collector ran."""
     context_switches: int
@@ -38,7 +38,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What there is at most, for as long as the process lives."""
+    """The limits, which stay the same while the process lives."""
 
     memory: int
     """Octets of the machine's memory."""
@@ -48,7 +48,7 @@ class Limits:
 
 
 def usage(data: Path) -> Usage:
-    """What the process uses now; ``data`` is where its files are. Takes 50 us."""
+    """The current use; ``data`` is where its files are. Takes 50 us."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return Usage(
         memory=_resident(used.ru_maxrss),
@@ -62,7 +62,7 @@ def usage(data: Path) -> Usage:
 
 
 def limits() -> Limits:
-    """What there is at most."""
+    """Read the limits."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     threads, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     memory = 0
@@ -81,7 +81,7 @@ def _resident(most: int) -> int:
     try:
         return int((PROC / "statm").read_text(encoding="ascii").split()[1]) * PAGE
     except (OSError, ValueError, IndexError):
-        # The most that it ever was, in KiB.
+        # The peak, in KiB.
         return most * 1024
 
 

@@ -1,4 +1,4 @@
-"""For how long samples are kept, and how close together: rings of slots, the oldest of which is written over."""
+"""How long samples are kept, and at what intervals: rings of slots, whose oldest is overwritten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY: Final = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """That many slots, one for each so many ticks; ``at``: where they begin among those of all rings."""
+    """A number of slots, one for every ``step`` ticks; ``at``: their offset among the slots of all rings."""
 
     step: int
     slots: int
@@ -29,7 +29,7 @@ class Ring:
 
     @property
     def seconds(self) -> int:
-        """How far back it reaches."""
+        """How far back it reaches, in ticks."""
         return self.step * (self.slots - 1) * SAMPLE_SECONDS
 
 
@@ -60,10 +60,10 @@ class Geometry:
 
 
 BRIEF: Final = Geometry((1, MINUTE), (MINUTE, HOUR))
-"""A minute and an hour, in 296 bytes a counter: for what comes and goes with clients."""
+"""A minute and an hour, in 296 bytes a counter: for objects that come and go with clients."""
 
 LONG: Final = Geometry((1, MINUTE), (MINUTE, HOUR), (HOUR // 2, DAY))
 """A minute, an hour and a day, in 492 bytes a counter."""
 
 WHOLE: Final = Geometry((1, 10 * MINUTE), (MINUTE, HOUR), (10 * MINUTE, DAY))
-"""Ten minutes, an hour and a day, with more samples in each: for the few that every page looks at."""
+"""Ten minutes, an hour and a day, with more samples in each: for the few that every page shows."""

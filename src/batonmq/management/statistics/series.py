@@ -32,11 +32,11 @@ class Series:
         """The object has that many counters; ``tick`` is the one before its first sample."""
         self.geometry = geometry
         self.last: Sequence[int] = (0,) * columns
-        """The last sample."""
+        """The latest sample."""
         self.tick = tick
-        """The tick of the last sample."""
+        """The tick of the latest sample."""
         self.moved = tick
-        """The tick of the last sample that was another than the one before it."""
+        """The tick of the latest sample that differed from the one before."""
         self._columns: list[array[int] | None] | None = None
 
     @property
@@ -45,14 +45,14 @@ class Series:
         return sum(column.itemsize * len(column) for column in self._columns or () if column is not None)
 
     def write(self, tick: int, values: Sequence[int]) -> None:
-        """Add the sample of a later tick. For ticks that were left out the values count that were the last before."""
+        """Add the sample of a later tick. Skipped ticks get the values before them."""
         columns = self._columns
         last = self.last
         if values != last:
             self.moved = tick
         if columns is None:
             if values == last:
-                # Nothing has ever moved: there is nothing to keep.
+                # No counter has ever changed: there is nothing to keep.
                 self.tick = tick
                 return
             columns = self._columns = [None] * len(values)
@@ -74,9 +74,9 @@ class Series:
         self.tick = tick
 
     def value(self, ring: Ring, number: int, tick: int) -> int:
-        """What a counter was at that tick, or at the last before it that the ring has.
+        """The value of a counter at that tick, or at the latest one before it in the ring.
 
-        0 before the first sample; for ticks older than the ring, the oldest that it has.
+        0 before the first sample; for ticks older than the ring, its oldest value.
         """
         column = self._columns[number] if self._columns is not None else None
         if column is None:
@@ -86,14 +86,14 @@ class Series:
         return column[ring.at + place % ring.slots]
 
     def rate(self, number: int) -> float:
-        """How much a counter has moved by a tick, between the last two samples of the finest ring."""
+        """The change of a counter per tick, between the latest two samples of the finest ring."""
         ring = self.geometry.rings[0]
         return float(self.value(ring, number, self.tick) - self.value(ring, number, self.tick - 1))
 
 
 @lru_cache(maxsize=64)
 def _places(geometry: Geometry, before: int, tick: int) -> tuple[list[int], list[int]]:
-    """The slots of the ticks that were left out after ``before``, and those of the sample of ``tick``."""
+    """The slots of the ticks skipped after ``before``, and those of ``tick``."""
     kept: list[int] = []
     new: list[int] = []
     for ring in geometry.rings:

@@ -1,4 +1,4 @@
-"""Counters as RabbitMQ shows them: each with its rate, and with samples where they were asked for."""
+"""Counters in RabbitMQ's form: each with its rate, and with samples if requested."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Figures", "Range"]
 
-# Those that are sums of others.
+# Counters that are sums of others.
 SUMS: Final = {
     "deliver_get": ("deliver", "deliver_no_ack", "get", "get_no_ack"),
     "messages": ("messages_ready", "messages_unacknowledged"),
@@ -31,14 +31,14 @@ class Range:
 
 
 class Figures:
-    """The counters of one object now, and how they have moved."""
+    """The current counters of one object, and their history."""
 
     __slots__ = ("_kind", "_now", "_series", "_tick")
 
     def __init__(self, kind: Kind, now: Sequence[int], series: Sequence[Series], tick: int) -> None:
-        """``now``: what the counters are; ``series``: all that are summed up, none where there are no samples yet.
+        """``now``: the current values; ``series``: the series to add up, none if there are no samples yet.
 
-        ``tick``: that of the last samples.
+        ``tick``: that of the latest samples.
         """
         self._kind = kind
         self._now = now
@@ -49,7 +49,7 @@ class Figures:
         return [self._kind.place(part) for part in SUMS.get(name, (name,))]
 
     def value(self, name: str) -> int:
-        """What a counter is now."""
+        """The current value of a counter."""
         return max(sum(self._now[place] for place in self._places(name)), 0)
 
     @property
@@ -66,9 +66,9 @@ class Figures:
         return shown
 
     def details(self, name: str, span: Range | None) -> dict[str, object]:
-        """The rate of a counter by second; with the samples of ``span``, their mean and the rate over all of it."""
+        """The rate of a counter per second; with ``span``, also its samples, their mean and the rate over the span."""
         places = self._places(name)
-        # What was gone when samples were last taken has no rate.
+        # An object that was gone at the latest sample has no rate.
         current = [series for series in self._series if series.tick >= self._tick]
         rate = sum(series.rate(place) for series in current for place in places) / SAMPLE_SECONDS
         if span is None:
@@ -83,7 +83,7 @@ class Figures:
         }
 
     def idle_since(self) -> int | None:
-        """Since when nothing has moved, in seconds of the epoch, give or take a sample; None: it moves."""
+        """Since when no counter has changed, in seconds of the epoch, to within a sample; None: they are changing."""
         moved = max((series.moved for series in self._series), default=self._tick)
         sampled = [sum(values) for values in zip(*(series.last for series in self._series), strict=True)]
         return moved * SAMPLE_SECONDS if moved < self._tick and sampled == list(self._now) else None

@@ -1,4 +1,4 @@
-"""Samples of everything that counts, taken once in some seconds, in slices that hold up no message.
+"""Samples all counters every few seconds, in slices that delay no message.
 
 A pass reads ten thousand queues in some 50 ms of the loop's time, 1 ms at most at once. What is gone when a pass is
 over is forgotten with its samples.
@@ -47,16 +47,16 @@ __all__ = ["Statistics"]
 
 logger = logging.getLogger("batonmq.management")
 
-# Totals are taken anew unless they are younger than this many times what it took to take them: they cost 1 % at most.
+# Totals are cached for this many times the time it took to compute them, so that they cost at most 1 %.
 WORTH: Final = 100
-# The totals of fewer queues, exchanges and connections than these are taken anew each time.
+# The totals over fewer queues, exchanges and connections than this are computed each time.
 MANY: Final = 1_000
-# A clock that went back so far makes all samples anew; if it is less, they wait until it has caught up.
+# When the clock goes back this far, all samples start over; if it is less, they wait until it has caught up.
 BACK_TICKS: Final = 12
 
 
 class Statistics:
-    """The samples of one broker, and its counters now."""
+    """The samples of one broker, and its current counters."""
 
     def __init__(self, broker: Broker, data: Path) -> None:
         """``data`` is where the broker's files are."""
@@ -75,11 +75,11 @@ class Statistics:
     # ------------------------------------------------------------------ taking samples
 
     def start(self) -> None:
-        """Take samples from now on, on the running loop."""
+        """Start sampling, on the running loop."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="batonmq-statistics")
 
     async def stop(self) -> None:
-        """Take no more."""
+        """Stop sampling."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -122,7 +122,7 @@ class Statistics:
     async def _take(self, seen: Seen) -> Totals:
         began = perf_counter()
         totals = await take_totals(self._broker, seen)
-        # What else the loop did meanwhile counts as well: under load they may be older.
+        # This includes other work of the loop: under load they may be older.
         self._totals, self._totals_at = totals, perf_counter()
         self._totals_took = self._totals_at - began
         return totals
@@ -137,7 +137,7 @@ class Statistics:
         return self._totals
 
     def node(self) -> tuple[int, ...]:
-        """What the process uses, as ``NODE`` has it."""
+        """The resources used by the process, in the order of ``NODE``."""
         used = self.usage()
         return (
             used.memory,
@@ -151,7 +151,7 @@ class Statistics:
         )
 
     def usage(self) -> Usage:
-        """What the process uses."""
+        """The resources used by the process."""
         return usage(self._data)
 
     # ------------------------------------------------------------------ counters with their samples
@@ -169,7 +169,7 @@ class Statistics:
         return Figures(CONNECTION, read_octets(client), _of(self._samples.connections.get(client)), self.tick)
 
     def channel(self, counts: Counted) -> Figures:
-        """The counters of a channel, by the object that counts them (``ChannelStatus.counts``)."""
+        """The counters of a channel, by its counting object (``ChannelStatus.counts``)."""
         return Figures(CHANNEL, read_counts(counts.listed()), _of(self._samples.channels.get(counts)), self.tick)
 
     async def vhost(self, name: str) -> Figures:
@@ -178,21 +178,21 @@ class Statistics:
         return self.of_vhost(name, values)
 
     def of_vhost(self, name: str, values: Sequence[int]) -> Figures:
-        """The counters of a virtual host, of which ``totals`` has told what they are now."""
+        """The counters of a virtual host, given the current ones from ``totals``."""
         return Figures(VHOST, values, _of(self._vhosts.get(name)), self.tick)
 
     def of_vhosts(self, names: Iterable[str], values: Sequence[int]) -> Figures:
-        """The counters of some virtual hosts together; ``values``: what they are now."""
+        """The combined counters of some virtual hosts; ``values``: the current ones."""
         series = [self._vhosts[name] for name in names if name in self._vhosts]
         return Figures(VHOST, values, series, self.tick)
 
     async def broker(self) -> Figures:
-        """The counters of all virtual hosts together, and how much has come and gone."""
+        """The combined counters of all virtual hosts, and the churn."""
         values = (await self.totals()).broker
         return Figures(BROKER, values, _of(self._whole.get(BROKER)), self.tick)
 
     def process(self) -> Figures:
-        """What the process uses."""
+        """The resources used by the process."""
         return Figures(NODE, self.node(), _of(self._whole.get(NODE)), self.tick)
 
     @property
@@ -203,7 +203,7 @@ class Statistics:
 
 
 class _Samples:
-    """The samples of what comes and goes."""
+    """The samples of objects that come and go."""
 
     __slots__ = ("channels", "connections", "exchanges", "queues")
 
@@ -215,7 +215,7 @@ class _Samples:
 
     @property
     def groups(self) -> list[Iterable[Series]]:
-        """All of them, by kind."""
+        """All series, by kind."""
         return [
             self.queues.values(),
             self.exchanges.values(),
@@ -225,7 +225,7 @@ class _Samples:
 
 
 class _Pass(Seen):
-    """One pass over everything: what it finds goes on, and what it does not find is forgotten."""
+    """One pass over everything: the series of objects that it finds continue, the others are dropped."""
 
     def __init__(self, before: _Samples, tick: _Tick) -> None:
         self._before = before
@@ -243,7 +243,7 @@ class _Pass(Seen):
         self.found.connections[client] = self._tick.written(found, CONNECTION, values)
 
     def channel(self, counts: Counted) -> None:
-        """A channel, by the object that counts for it."""
+        """A channel, by its counting object."""
         values = read_counts(counts.listed())
         self.found.channels[counts] = self._tick.written(self._before.channels.get(counts), CHANNEL, values)
 
@@ -254,10 +254,10 @@ class _Tick:
 
     number: int
     is_first: bool
-    """Was nothing looked at before? Then nothing has moved by being seen."""
+    """Is this the first pass? Then objects seen for the first time have not changed."""
 
     def written(self, series: Series | None, kind: Kind, values: Sequence[int]) -> Series:
-        """The series of an object with its sample; None: there is none yet."""
+        """The series of an object, with this sample; None: there is none yet."""
         if series is None:
             series = Series(kind.geometry, len(kind.columns), self.number - 2)
             if self.is_first:

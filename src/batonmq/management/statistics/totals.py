@@ -42,7 +42,7 @@ class ObjectTotals:
     consumers: int = 0
 
     def listed(self) -> dict[str, int]:
-        """Each by its name."""
+        """The numbers by name."""
         return {
             "queues": self.queues,
             "exchanges": self.exchanges,
@@ -62,7 +62,7 @@ class ObjectTotals:
 
 @dataclass(slots=True)
 class Totals:
-    """The counters of all virtual hosts, by name, and of the broker, as ``VHOST`` and ``BROKER`` have them."""
+    """The counters of all virtual hosts, by name, and of the broker, in the order of ``VHOST`` and ``BROKER``."""
 
     vhosts: dict[str, tuple[int, ...]] = field(default_factory=dict)
     objects: dict[str, ObjectTotals] = field(default_factory=dict)
@@ -70,12 +70,12 @@ class Totals:
 
     @property
     def size(self) -> int:
-        """How many queues, exchanges and connections they are of."""
+        """The number of queues, exchanges and connections included."""
         return sum(one.queues + one.exchanges + one.connections for one in self.objects.values())
 
 
 class Seen:
-    """Is told of each object whose counters are read for the totals."""
+    """Told of each object whose counters are read for the totals."""
 
     def queue(self, queue: Queue, values: tuple[int, ...]) -> None:
         """A queue, with its counters."""
@@ -84,7 +84,7 @@ class Seen:
         """An exchange, with its counters."""
 
     def client(self, client: Client, values: tuple[int, int]) -> None:
-        """A connection, with the octets that came and went."""
+        """A connection, with its received and sent octets."""
 
 
 async def take_totals(broker: Broker, seen: Seen) -> Totals:
@@ -102,7 +102,7 @@ async def take_totals(broker: Broker, seen: Seen) -> Totals:
 
 
 async def _of_vhost(vhost: VirtualHost, objects: ObjectTotals, seen: Seen) -> tuple[int, ...]:
-    # Both at once: what is deleted from here on counts with the queues that are looked at.
+    # Both at once: a queue deleted after this is in the list, not among the deleted ones.
     queues = list(vhost.queues.values())
     sums = list(read_of_deleted(vhost.of_deleted))
     objects.queues = len(queues)
@@ -118,7 +118,7 @@ async def _of_vhost(vhost: VirtualHost, objects: ObjectTotals, seen: Seen) -> tu
     async for exchange in sliced(exchanges):
         seen.exchange(exchange, read_exchange(exchange))
         published.add(exchange.counters)
-    # What a queue calls publish is a message that came to it, however it did.
+    # A queue's "publish" is any message that entered it.
     deliveries = sums[_PUBLISH + 1 :]
     return (*sums[:_LENGTHS], *deliveries, published.published, 0, published.returned, published.dropped, 0, 0)
 

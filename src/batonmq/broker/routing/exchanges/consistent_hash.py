@@ -32,12 +32,12 @@ _MASK = (1 << 64) - 1
 
 
 class ConsistentHashExchange(Exchange):
-    """To one destination, the same for the same key, shared out by the weights that binding keys say."""
+    """Routes to one destination, the same for the same key, chosen in proportion to the weights in binding keys."""
 
     kind = "x-consistent-hash"
 
     def __init__(self, options: ExchangeOptions) -> None:
-        """Raises PreconditionFailed for arguments that mean nothing."""
+        """Raises PreconditionFailed for invalid arguments."""
         super().__init__(options)
         header, hashed = self.arguments.get(HEADER), self.arguments.get(PROPERTY)
         if header is not None and hashed is not None:

@@ -21,12 +21,15 @@ TYPE_ARGUMENT = "x-delayed-type"
 
 
 class DelayedExchange(Exchange):
-    """As an exchange of the type that its argument ``x-delayed-type`` names."""
+    """Routes as an exchange of the type that its argument ``x-delayed-type`` names."""
 
     kind = "x-delayed-message"
 
     def __init__(self, options: ExchangeOptions, types: Mapping[str, ExchangeType]) -> None:
-        """``types``: what it can route as. Raises PreconditionFailed when its argument names none of these."""
+        """``types``: the types that it can stand for.
+
+        Raises PreconditionFailed when its argument names none of these.
+        """
         super().__init__(options)
         routes_as = self.arguments.get(TYPE_ARGUMENT)
         if not isinstance(routes_as, str) or routes_as not in types:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DirectExchange(Exchange):
-    """To every destination whose binding key is the routing key (AMQP 0-9-1 §3.1.3.1)."""
+    """Routes to every destination whose binding key is the routing key (AMQP 0-9-1 §3.1.3.1)."""
 
     kind = "direct"
 
@@ -41,7 +41,7 @@ class DefaultExchange(Exchange):
     kind = "direct"
 
     def __init__(self, find: Callable[[str], Destination | None]) -> None:
-        """``find`` gives the queue of a name, or whoever else is reached under it."""
+        """``find`` returns the queue, or other target, of a name."""
         super().__init__(ExchangeOptions("", durable=True))
         self._find = find
 

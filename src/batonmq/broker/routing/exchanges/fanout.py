@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class FanoutExchange(Exchange):
-    """To every destination that is bound, whatever the key (AMQP 0-9-1 §3.1.3.2)."""
+    """Routes to every bound destination, whatever the key (AMQP 0-9-1 §3.1.3.2)."""
 
     kind = "fanout"
     uses_key = False
 
     def _added(self, binding: Binding) -> None:
-        """The list of bindings is all it takes."""
+        """Do nothing: the list of bindings is enough."""
 
     def _removed(self, binding: Binding) -> None:
-        """The list of bindings is all it takes."""
+        """Do nothing: the list of bindings is enough."""
 
     def match(self, routing_key: str, headers: Mapping[str, FieldValue]) -> Iterable[Destination]:
         return [binding.destination for binding in self.bindings]

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
     from batonmq.fields import FieldValue
 
-# A header and its value; ANY: whatever value, NESTED: a table or an array, which are compared afterwards.
+# A header and its value; ANY: any value, NESTED: a table or an array, which is compared afterwards.
 Key: TypeAlias = tuple[str, object]
 ANY, NESTED = object(), object()
-# Under this stand bindings that no header leads to.
+# The key for bindings that no header leads to.
 EVERYWHERE: Key = ("", None)
 
 WAYS = ("all", "any", "all-with-x", "any-with-x")
 
 
 class HeadersExchange(Exchange):
-    """To every destination whose binding's arguments the headers match (AMQP 0-9-1 §3.1.3.4)."""
+    """Routes to every destination whose binding's arguments the headers match (AMQP 0-9-1 §3.1.3.4)."""
 
     kind = "headers"
     by_key = False
@@ -69,7 +69,7 @@ class HeadersExchange(Exchange):
 
 
 def _wanted(arguments: Mapping[str, FieldValue]) -> tuple[bool, list[tuple[str, FieldValue]]]:
-    """Must all match, and what."""
+    """Whether all must match, and the headers to match."""
     way = str(arguments.get("x-match", "all"))
     with_x = way.endswith("-with-x")
     wanted = [
@@ -81,7 +81,7 @@ def _wanted(arguments: Mapping[str, FieldValue]) -> tuple[bool, list[tuple[str, 
 
 
 def _keys(arguments: Mapping[str, FieldValue]) -> set[Key]:
-    """By which headers a binding is found."""
+    """The headers under which a binding is indexed."""
     needs_all, wanted = _wanted(arguments)
     if needs_all:
         return {_key(name, value) for name, value in wanted[:1]} or {EVERYWHERE}

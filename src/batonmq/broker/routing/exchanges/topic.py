@@ -1,6 +1,6 @@
 """topic: the routing key matches the binding's pattern word by word (AMQP 0-9-1 §3.1.3.3).
 
-Words are what stands between dots, empty ones included; ``*`` matches one word, ``#`` any number of them, also none.
+Words are the parts between dots, empty ones included; ``*`` matches one word, ``#`` any number, including none.
 
 Patterns stand in a tree of words. A key is matched by one walk that comes to no node twice: what is carried along is
 the set of all places in the key where a pattern can stand after the words so far, as the bits of one number, so that a
@@ -25,7 +25,10 @@ ANY = 0
 
 
 class _Node:
-    """Where patterns part. One that shares its way with no other keeps all of it in one node, as its ``rest``."""
+    """A node where patterns diverge.
+
+    A pattern that shares its path with no other keeps all of it in one node, as its ``rest``.
+    """
 
     __slots__ = ("destinations", "gaps", "rest", "words")
 
@@ -33,7 +36,7 @@ class _Node:
         self.rest = rest
         self.words: dict[str, _Node] = {}
         self.gaps: dict[int, _Node] = {}
-        # By their bindings, so that one of ten thousand goes as quickly as the only one.
+        # By binding, so that removing one of ten thousand is as quick as removing the only one.
         self.destinations: dict[Binding, Destination] = {}
 
     def child(self, step: Step) -> _Node | None:
@@ -58,7 +61,7 @@ class _Node:
             del self.gaps[step]
 
     def open(self) -> None:
-        """Make way for another pattern: what was the rest becomes a child."""
+        """Split the node for another pattern: its rest becomes a child."""
         if self.rest:
             child = self.add(self.rest)
             child.destinations, self.destinations = self.destinations, {}
@@ -70,7 +73,7 @@ class _Node:
 
 
 class TopicExchange(Exchange):
-    """To every destination whose pattern the routing key matches, word by word (AMQP 0-9-1 §3.1.3.3)."""
+    """Routes to every destination whose pattern the routing key matches, word by word (AMQP 0-9-1 §3.1.3.3)."""
 
     kind = "topic"
     has_topics = True
@@ -117,7 +120,7 @@ class TopicExchange(Exchange):
         for place, word in enumerate(words):
             places[word] = places.get(word, 0) | 1 << place
         found: list[Destination] = []
-        # Nodes, with the places in the key that a pattern can have come to there: bit 3 is "before the fourth word".
+        # Nodes, with the positions in the key that a pattern can have reached there: bit 3 is "before the fourth word".
         ahead = [(self._root, 1)]
         while ahead:
             node, at = ahead.pop()
@@ -129,7 +132,7 @@ class TopicExchange(Exchange):
                 if reached := _pass(gap, at, every):
                     ahead.append((child, reached))
             if node.words:
-                # Of the key's words and the patterns', those that are fewer.
+                # The smaller of the key's words and the patterns' words.
                 candidates: Iterable[str] = node.words if len(node.words) < len(places) else places
                 for word in candidates:
                     following = node.words.get(word)
@@ -139,7 +142,7 @@ class TopicExchange(Exchange):
 
 
 def _follow(steps: tuple[Step, ...], at: int, places: dict[str, int], every: int) -> int:
-    """Where all these steps lead."""
+    """The node that these steps lead to."""
     for step in steps:
         if step in places:
             at = (at & places[step]) << 1
@@ -163,7 +166,7 @@ def _words(key: str) -> list[str]:
 
 
 def _steps(pattern: str) -> tuple[Step, ...]:
-    """A pattern's steps; what means the same becomes the same: ``#.#``, ``#.*.#`` and ``*.#``, in whatever order."""
+    """A pattern's steps, normalized: equivalent patterns such as ``#.*.#`` and ``*.#`` get the same steps."""
     steps: list[Step] = []
     gap, is_open = 0, False
     for word in [*_words(pattern), None]:

@@ -189,6 +189,16 @@ def test_a_message_that_is_taken_is_gone(http: Http, mode: str) -> None:
     http("DELETE", dead)
 
 
+def test_older_clients_say_requeue_and_no_ackmode(queue: Http) -> None:
+    fill(queue, 1)
+    body = {"count": 1, "encoding": "auto"}
+    for requeue in (True, "true", False):
+        assert len(queue("POST", f"{QUEUE}/get", {**body, "requeue": requeue}).json) == 1
+    assert queue("POST", f"{QUEUE}/get", {**body, "requeue": True}).json == []
+    assert queue("POST", f"{QUEUE}/get", {**body, "requeue": "perhaps"}).status == 400
+    assert queue("POST", f"{QUEUE}/get", {"requeue": True}).status == 400
+
+
 def test_bodies_are_shown_as_asked(queue: Http) -> None:
     queue("POST", PUBLISH, message(payload="grüße"))
     queue("POST", PUBLISH, message(payload="gA==", payload_encoding="base64"))

@@ -52,10 +52,12 @@ PUBLISH = {
 }
 GET = {
     "type": "object",
-    "required": ["count", "ackmode", "encoding"],
+    "required": ["count", "encoding"],
+    "anyOf": [{"required": ["ackmode"]}, {"required": ["requeue"]}],
     "properties": {
         "count": {"type": "integer", "description": "The most messages; a negative number: all."},
         "ackmode": {"enum": list(ACK_MODES)},
+        "requeue": {"type": "boolean", "description": "Without an ackmode: ack_requeue_true or ack_requeue_false."},
         "encoding": {"enum": list(ENCODINGS), "description": "auto: as text where the body is UTF-8."},
         "truncate": {"type": "integer", "description": "Show so many bytes of each body."},
     },
@@ -156,12 +158,7 @@ async def post_get(call: Call) -> Response:
     vhost = call.vhost()
     operations = call.operations(vhost)
     body = Body(call.json())
-    body.need("ackmode", "count", "encoding")
-    mode = ACK_MODES.get(body.text("ackmode"))
-    if mode is None:
-        raise BadRequest(
-            f"Invalid ackmode value: {body.text('ackmode')[:64]}. Valid values are: {', '.join(ACK_MODES)}"
-        )
+    mode = _ack_mode(body)
     encoding = body.text("encoding")
     if encoding not in ENCODINGS:
         raise BadRequest("Unsupported encoding. Please use auto or base64.")
@@ -182,6 +179,20 @@ async def post_get(call: Call) -> Response:
         # The store retries until it succeeds.
         await call.kept()
     return Json(shown)
+
+
+def _ack_mode(body: Body) -> int:
+    if not body.has("ackmode") and body.has("requeue"):
+        # What RabbitMQ was asked before 3.7, and its older clients still ask.
+        body.need("count", "encoding")
+        return GIVE_BACK if body.flag("requeue") else ACCEPT
+    body.need("ackmode", "count", "encoding")
+    mode = ACK_MODES.get(body.text("ackmode"))
+    if mode is None:
+        raise BadRequest(
+            f"Invalid ackmode value: {body.text('ackmode')[:64]}. Valid values are: {', '.join(ACK_MODES)}"
+        )
+    return mode
 
 
 class _Taking:

@@ -91,10 +91,61 @@ def test_a_handler_that_reports_at_each_step_tells_the_broker_now_and_then(
             delivery.accept()
 
 
-def test_where_no_broker_shows_it_it_is_known_here() -> None:
+HOLDS = """
+import sys
+import batonmq
+
+with batonmq.connect(sys.argv[1]) as mq, mq.receiver("orders") as receiver:
+    (delivery,) = receiver.receive(wait=30)
+    delivery.progress(0.4, "resizing")
+    print("told", flush=True)
+    sys.stdin.readline()
+    delivery.accept()
+"""
+
+
+def test_a_file_shows_what_is_said_by_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    with batonmq.connect(path) as mq:
+        assert mq.capabilities.progress
+        mq.declare("orders")
+        mq.send("orders", b"17", id="o-17")
+        with mq.receiver("orders") as receiver:
+            (delivery,) = receiver.receive()
+            (before,) = asked(mq, "queues.peek", queue="orders", held=True)["messages"]
+            assert (before["held"], before["progress"]) == (True, None)
+            delivery.progress(0.4, "resizing")
+            for arguments in (("consumers",), ("queues", "peek", "orders", "--held")):
+                command = [sys.executable, "-m", "batonmq", "--url", str(path), *arguments]
+                done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+                assert "40 % resizing" in done.stdout
+            delivery.release()
+            (again,) = receiver.receive()
+            assert held(mq) is None, "what was said of the attempt before is not of this one"
+            again.accept()
+        assert asked(mq, "queues.peek", queue="orders", held=True)["messages"] == []
+
+
+def test_a_file_shows_what_is_said_by_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    with batonmq.connect(path) as mq:
+        mq.declare("orders")
+        mq.send("orders", b"17", id="o-17")
+        command = [sys.executable, "-c", HOLDS, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
+            assert holding.stdout is not None
+            assert holding.stdout.readline() == "told\n"
+            assert until_told(mq, 0.4)["note"] == "resizing"
+            (message,) = asked(mq, "queues.peek", queue="orders", held=True)["messages"]
+            assert message["holder"]["connection"] is None
+            holding.communicate("\n", timeout=60)
+        assert holding.returncode == 0
+        assert asked(mq, "queues.peek", queue="orders", held=True)["messages"] == []
+
+
+def test_the_latest_word_is_known_here() -> None:
     async def run() -> None:
         async with aio.connect("memory:") as mq:
-            assert not mq.capabilities.progress
             await mq.declare("orders")
             await mq.send("orders", b"")
             (delivery,) = await mq.receiver("orders").receive()

@@ -47,7 +47,7 @@ MEANT: Final[dict[str, type[Numbered]]] = {
 }
 ANSWERS: Final[tuple[type[Numbered], ...]] = get_args(answers.Answer)
 # Commands that are not answered by their number.
-SILENT: Final = ("Settle", "Withdraw", "Forget")
+SILENT: Final = ("Settle", "Withdraw", "Forget", "Report")
 MOST: Final = 30
 NAMES: Final = (*dir(errors), "ValueError", "TypeError", "KeyboardInterrupt", "nothing", "")
 

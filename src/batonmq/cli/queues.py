@@ -129,7 +129,7 @@ def peek(
         click.echo(json.dumps(found, indent=2))
         return
     if not found:
-        click.echo(shown(f"nothing is ready in {queue}"), err=True)
+        click.echo(shown(f"nothing is {'held or ' if held else ''}ready in {queue}"), err=True)
     for message in found:
         click.echo(_line(message))
 

@@ -204,6 +204,6 @@ class Capabilities:
     until_empty: bool = False
     """``receiver(until_empty=True)``."""
     progress: bool = False
-    """Does whoever looks at the broker see what ``delivery.progress()`` says? If not, only ``batonmq run`` shows it."""
+    """Does whoever looks at the queues see what ``delivery.progress()`` says? If not, only ``batonmq run`` shows it."""
     atomic_replay: bool = False
     """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

@@ -226,6 +226,12 @@ def has_renewed(scene: Scene) -> None:
     scene.next_is(b"2")
 
 
+def has_reported(scene: Scene) -> None:
+    """Whether anybody was told makes no difference to the message."""
+    scene.subscription.settle(scene.held, "accept")
+    scene.next_is(b"2")
+
+
 def has_transacted(scene: Scene) -> None:
     scene.outcome()
     assert scene.count("other") == 1
@@ -314,6 +320,9 @@ TABLE: dict[type[Numbered], Row] = {
     commands.Settle: Row(answers.Settled, lambda s: s.hold(), settle, has_settled),
     commands.Renew: Row(
         answers.Done, lambda s: s.hold(SOON), lambda s: of(s.subscription.renew(s.held, 2 * SOON)), has_renewed
+    ),
+    commands.Report: Row(
+        None, lambda s: s.hold(), lambda s: s.subscription.report(s.held, 0.5, "half of it"), has_reported
     ),
     commands.Unsubscribe: Row(
         answers.Done,

@@ -174,7 +174,8 @@ class Delivery:
     async def progress(self, fraction: float, note: str = "") -> None:
         """Say how far the work on the message is, for people: ``batonmq run`` shows it on a terminal.
 
-        BatonMQ's server shows it, too (``capabilities.progress``), and is told at most twice a second for each message.
+        A file and BatonMQ's server show it, too (``capabilities.progress``): they are told at most twice a second for
+        each message.
         Nothing waits for that, and nothing depends on it.
 
         ``fraction``: from 0 to 1.

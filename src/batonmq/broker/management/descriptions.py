@@ -98,7 +98,7 @@ def describe_held(held: HeldMessage, progress: Progress | None) -> Described:
     shown = _describe(queued.message, queued.returns, queued.return_count, queued.expires_at)
     shown["held"] = True
     shown["holder"] = {
-        "connection": held.client.name,
+        "connection": None if held.client is None else held.client.name,
         "channel": held.channel,
         "consumer_tag": queued.holder.tag if isinstance(queued.holder, Consumer) else None,
     }

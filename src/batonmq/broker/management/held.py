@@ -1,7 +1,8 @@
-"""A queue's held messages and their holders, collected from the connections, as there is no other record."""
+"""A queue's held messages and their holders, collected from connections and consumers, as there is no other record."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.broker.queues.browsing import LOOK_SECONDS
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from batonmq.broker.vhosts.vhost import VirtualHost
     from batonmq.queued import QueuedMessage
 
-# The most deliveries checked in one channel.
+# The most deliveries checked in one channel, or for one consumer that has none.
 LOOKS = 10_000
 
 
@@ -23,8 +24,9 @@ class HeldMessage(NamedTuple):
     """A held message."""
 
     queued: QueuedMessage
-    client: Client
-    channel: int
+    client: Client | None
+    """None: a consumer in a program that has the queue itself, or in one that asks it."""
+    channel: int | None
     """The number of the channel, or of the session."""
 
 
@@ -44,3 +46,7 @@ def find_held(vhost: VirtualHost, queue: Queue) -> Iterator[HeldMessage | None]:
         if clock.monotonic() > until:
             yield None
             until = clock.monotonic() + LOOK_SECONDS
+    for consumer in list(queue.consumers):
+        for queued in islice(consumer.holding(), LOOKS):
+            if queued.settlement is queue and queued.state == HELD:
+                yield HeldMessage(queued, None, None)

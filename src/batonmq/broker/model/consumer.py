@@ -10,7 +10,7 @@ from batonmq.purity import mypyc_attr
 from batonmq.queued import Holder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from batonmq.broker.model.clients import Subscriber
     from batonmq.fields import FieldValue
@@ -154,6 +154,10 @@ class Consumer(Holder):
     def subscriber(self) -> Subscriber | None:
         """Its owner, for listings; None: no connected client."""
         return None
+
+    def holding(self) -> Iterable[QueuedMessage]:
+        """What it holds, for listings, if it is no client's: a client is asked itself."""
+        return ()
 
     @abstractmethod
     def cancelled(self) -> None:

@@ -17,6 +17,7 @@ CAPABILITIES = Capabilities(
     priority=True,
     group=True,
     lease=True,
+    progress=True,
     delivery_count=True,
     max_deliveries=True,
     dead_letter=True,

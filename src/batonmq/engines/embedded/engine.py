@@ -66,6 +66,11 @@ class EmbeddedSubscription(Subscription):
             raise lost_with(error) from None
         return resolved(None)
 
+    def report(self, incoming: Incoming, fraction: float, note: str) -> None:
+        # In a forked child it is the parent's.
+        with contextlib.suppress(Closed):
+            self._run(self._engine.report, self.consumer, incoming.handle, fraction, note)
+
     def close(self) -> Future[None]:
         self.end()
         return resolved(None)
@@ -177,6 +182,12 @@ class EmbeddedEngine(Engine):
         subscription = EmbeddedSubscription(self, consumer)
         self.subscriptions.add(subscription)
         return subscription
+
+    def report(self, consumer: PullConsumer, tag: object, fraction: float, note: str) -> None:
+        """Note how far the work on a held message is. Under the core's lock."""
+        queued = consumer.held_as(tag)
+        if queued is not None:
+            self._queues.note_progress(queued, fraction, note)
 
     def peek(self, queue: str, most: int) -> Future[list[Message]]:
         return resolved(self.core.run_reading(self._queues.peek, queue, most))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
 from batonmq.broker.management.target import ManagementTarget
+from batonmq.broker.model.progress import NOTE_MAX, Progress
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.broker.queues.browsing import Browser
 from batonmq.engines.messages import Message, delayed_properties, received_message
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from batonmq.broker import Broker
     from batonmq.broker.routing.exchanges import Target
+    from batonmq.queued import QueuedMessage
 
 __all__ = ["Queues"]
 
@@ -47,6 +49,11 @@ class Queues:
         if self._holds_new:
             for target in targets:
                 target.expect(message)
+
+    def note_progress(self, queued: QueuedMessage, fraction: float, note: str) -> None:
+        """Its holder says how far the work on it is."""
+        now = round(self.vhost.scheduler.clock.time() * 1000)
+        self.vhost.progress.note(queued, Progress(fraction, note[:NOTE_MAX], now))
 
     def find(self, name: str) -> Queue:
         """Raises NotFound."""

@@ -20,7 +20,7 @@ from batonmq.errors import BatonError, Closed, NotFound
 from batonmq.queued import DURABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from batonmq.engines.embedded.core import Core
     from batonmq.queued import QueuedMessage
@@ -192,6 +192,13 @@ class PullConsumer(Consumer):
     def holds(self, tag: object) -> bool:
         """Is the message here, unsettled?"""
         return tag in self._held
+
+    def holding(self) -> Iterable[QueuedMessage]:
+        return list(self._held.values())
+
+    def held_as(self, tag: object) -> QueuedMessage | None:
+        """A message that is held; None: it is not here any more."""
+        return self._held.get(tag)  # type: ignore[call-overload, no-any-return]
 
     def renew(self, tag: object, seconds: float) -> None:
         """Renew a held message. Raises LeaseLost."""

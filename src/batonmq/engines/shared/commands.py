@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from batonmq.engines.exchanges import Change
 from batonmq.engines.interface import How
-from batonmq.engines.shared.numbered import Number, Numbered, Positive, Seconds, WireMessage
+from batonmq.engines.shared.numbered import Number, Numbered, Positive, Seconds, Share, WireMessage
 from batonmq.engines.values import QueueOptions
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Receive",
     "Renew",
     "Reply",
+    "Report",
     "Request",
     "Resume",
     "Send",
@@ -156,6 +157,15 @@ class Renew(Numbered):
     seconds: Seconds
 
 
+class Report(Numbered):
+    """How far the work on a message is, 0 to 1, and a note. Has no answer."""
+
+    subscription: Number
+    tag: Number
+    fraction: Share
+    note: str
+
+
 class Unsubscribe(Numbered):
     """Answered by Done."""
 
@@ -238,6 +248,7 @@ Command: TypeAlias = (
     | Withdraw
     | Settle
     | Renew
+    | Report
     | Unsubscribe
     | Peek
     | Count

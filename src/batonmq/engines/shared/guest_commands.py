@@ -129,6 +129,11 @@ class GuestCommands:
             raise LeaseLost("the message is back in its queue")
         self._says.promise(command.number, subscription.renew(_held(command.tag), command.seconds), say_done)
 
+    def report(self, command: commands.Report) -> None:
+        subscription = self.subscriptions.get(command.subscription)
+        if subscription is not None:
+            subscription.report(_held(command.tag), command.fraction, command.note)
+
     def unsubscribe(self, command: commands.Unsubscribe) -> None:
         subscription = self.subscriptions.pop(command.subscription, None)
         closed = resolved(None) if subscription is None else subscription.close()
@@ -192,6 +197,7 @@ DO: dict[type[Numbered], Callable[[GuestCommands, Any], None]] = {
     commands.Withdraw: GuestCommands.withdraw,
     commands.Settle: GuestCommands.settle,
     commands.Renew: GuestCommands.renew,
+    commands.Report: GuestCommands.report,
     commands.Unsubscribe: GuestCommands.unsubscribe,
     commands.Peek: GuestCommands.peek,
     commands.Count: GuestCommands.count,

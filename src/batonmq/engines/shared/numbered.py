@@ -8,7 +8,7 @@ import msgspec
 
 from batonmq.engines.checks import NUMBER_MAX, SECONDS_MAX
 
-__all__ = ["Number", "Numbered", "Positive", "Seconds", "WireMessage"]
+__all__ = ["Number", "Numbered", "Positive", "Seconds", "Share", "WireMessage"]
 
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
 """What the store can keep."""
@@ -16,6 +16,8 @@ Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
 """A number that is not nothing: of messages that are asked for, of a process."""
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=SECONDS_MAX)]
 """A time that a clock can be set to."""
+Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+"""How much of a whole."""
 WireMessage: TypeAlias = tuple[bytes, bytes, Seconds]
 """Body, properties as AMQP 0-9-1 writes them, delay."""
 

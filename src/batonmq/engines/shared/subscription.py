@@ -194,6 +194,13 @@ class SharedSubscription(Subscription):
         asked.when_done(then, owed=future)
         return future
 
+    def report(self, incoming: Incoming, fraction: float, note: str) -> None:
+        tag = incoming.handle
+        with self._calls.lock:
+            if tag in self._held:
+                assert isinstance(tag, int)
+                self._calls.tell(commands.Report(0, self.number, tag, fraction, note))
+
     def close(self) -> Future[None]:
         with self._calls.lock:
             if self._closing is not None:

@@ -32,7 +32,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-VERSION = 6
+VERSION = 7
 """Changes with every command, answer and frame: two processes with different ones do not share a file."""
 
 # A program may have given SIGPIPE its default action, which would end it when the other end goes.

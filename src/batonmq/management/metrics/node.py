@@ -1,4 +1,4 @@
-"""Metrics of the node: the process, alarms, what has come and gone, and what is there in all."""
+"""Metrics of the node: the process, alarms, churn, and totals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What listings show of a connection of AMQP 0-9-1 and of its channels, found out when somebody asks."""
+"""A connection of AMQP 0-9-1 and its channels, as listings show them, found out on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Closable(Protocol):
-    """The connection, as this needs it."""
+    """The part of a connection that is needed here."""
 
     state: int
 
@@ -27,7 +27,7 @@ class Closable(Protocol):
 
 
 def introduce(log_in: LogIn, terms: Terms) -> Introduction:
-    """What the client said of itself, and what was agreed on."""
+    """What the client announced, and the negotiated terms."""
     client = log_in.client
     return Introduction(
         protocol="AMQP 0-9-1",
@@ -42,7 +42,7 @@ def introduce(log_in: LogIn, terms: Terms) -> Introduction:
 
 
 class Attention:
-    """A connection that is open; what a ``Client`` is asked, this answers."""
+    """An open connection; answers for its ``Client``."""
 
     __slots__ = ("_channels", "_connection")
 
@@ -52,7 +52,7 @@ class Attention:
 
     @property
     def channel_count(self) -> int:
-        """How many channels it has."""
+        """The number of its channels."""
         return len(self._channels)
 
     def channel_numbers(self) -> list[int]:
@@ -60,12 +60,12 @@ class Attention:
         return self._channels.numbers()
 
     def channel(self, number: int) -> ChannelStatus | None:
-        """How that channel stands; None: it is gone."""
+        """The state of that channel; None: it is gone."""
         channel = self._channels.find(number)
         return channel.status() if channel is not None else None
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: at most that many deliveries of each channel."""
+        """The messages that the client holds, at most that many of each channel."""
         return [(channel.number, channel.deliveries.first(most)) for channel in self._channels]
 
     def sessions(self) -> list[SessionStatus] | None:
@@ -74,7 +74,7 @@ class Attention:
 
     @property
     def is_closing(self) -> bool:
-        """Has the broker closed it, and waits for the client to answer?"""
+        """Has the broker closed it, and is it waiting for the client's answer?"""
         return self._connection.state >= CLOSING
 
     def force_close(self, reason: str) -> None:

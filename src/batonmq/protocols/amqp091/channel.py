@@ -53,7 +53,7 @@ class Channel:
         self.number = number
         self._connection = connection
         self.is_open = True
-        """Are the client's methods on the channel heeded?"""
+        """Does the channel accept the client's methods?"""
         self.is_closing = False
         """Have we sent channel.close? Then all but close and close-ok is ignored (§1.5.2.5)."""
         self._is_released = False
@@ -84,7 +84,7 @@ class Channel:
         before = link.barrier.changes
         reply = find_handler(self)(method)
         if reply is not None:
-            # A reply waits until the change that it tells of is on the disk.
+            # A reply waits until the change that it reports is on the disk.
             link.barrier.wait_for_change(before, partial(self._send, reply), self._not_kept(method))
 
     def _send(self, method: methods.Method) -> None:
@@ -93,7 +93,7 @@ class Channel:
     def _not_kept(self, method: methods.Method) -> Callable[[str], None]:
         def tell(detail: str) -> None:
             if self._is_released:
-                # Nobody could settle these any more.
+                # These could not be settled any more.
                 self.settling.release_all()
                 self._connection.link.counts.close(self._counts)
             else:
@@ -107,7 +107,7 @@ class Channel:
     def flow(self, m: methods.ChannelFlow) -> methods.Method | None:
         """channel.flow."""
         if not m.active:
-            # As RabbitMQ answers since 2009, and as its clients expect: prefetch does what this was for.
+            # RabbitMQ's answer since 2009, which its clients expect: prefetch replaces channel.flow.
             raise ProtocolFailure(540, "active=false")
         return methods.ChannelFlowOk(active=True)
 
@@ -138,13 +138,13 @@ class Channel:
         self.consumers.offer()
 
     def withdraw(self) -> None:
-        """Take all consumers of the channel out of their queues' lines: there is no room."""
+        """Withdraw all consumers of the channel from their queues: there is no room."""
         self.consumers.withdraw()
 
     # ------------------------------------------------------------------ what listings show
 
     def status(self) -> ChannelStatus:
-        """How it stands."""
+        """The state of the channel."""
         transactions = self.transactions
         return ChannelStatus(
             number=self.number,

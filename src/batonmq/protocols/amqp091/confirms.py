@@ -60,7 +60,7 @@ class Confirms:
         # Publishes above the last confirmed one that got their basic.nack.
         self._refused: deque[int] = deque()
         self.unconfirmed: Unconfirmed[int] = Unconfirmed()
-        """The last publish that waits for each batch of the store."""
+        """The last publish waiting for each batch of the store."""
         # The last batch with a publish of this channel before confirm.select; 0: none.
         self._stored_batch = 0
 
@@ -70,7 +70,7 @@ class Confirms:
 
     @property
     def waiting(self) -> int:
-        """How many publishes have got neither basic.ack nor basic.nack."""
+        """The number of publishes without basic.ack or basic.nack."""
         return max(0, self._published - self._confirmed - len(self._refused)) if self.is_on else 0
 
     def note(self, outcome: int, count: int) -> None:
@@ -98,7 +98,7 @@ class Confirms:
             self._turn_end.wait(self)
 
     def turn_ended(self) -> None:
-        """One cumulative basic.ack for all that became safe since the last, and did not get a basic.nack."""
+        """Send one cumulative basic.ack for all publishes that became safe since the last one, without those nacked."""
         up_to = self._confirmable
         if up_to <= self._confirmed:
             return

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Connection(ClosingConnection):
-    """``states`` has what it goes through, and what is expected in each state."""
+    """The connection; ``states`` has its states, and the method expected in each."""
 
     __slots__ = (
         "_blocking",
@@ -51,12 +51,12 @@ class Connection(ClosingConnection):
         # Tells the client when the store takes no messages (connection.blocked).
         self._blocking: Blocking | None = None
         self.opened: OpenConnection | None = None
-        """From connection.open on."""
+        """The open connection; None before connection.open."""
 
     # ------------------------------------------------------------------ opening
 
     def receive_header(self, data: bytes) -> bytes:
-        """Bytes from the client; returns those that are not the protocol header's. A wrong one ends the connection."""
+        """Take in bytes from the client; returns those after the protocol header. A wrong one ends the connection."""
         if self._handshake.state == AWAIT_HEADER:
             try:
                 return self._handshake.receive_header(data)
@@ -89,7 +89,7 @@ class Connection(ClosingConnection):
         handshake = self._handshake
         if not handshake.expects(method):
             if handshake.state < AWAIT_OPEN:
-                # A client that speaks out of turn before its log-in is told nothing.
+                # A client that sends a wrong method before its log-in gets no answer.
                 self._link.log.closed(f"{type(method).__name__} out of turn")
                 self.finish()
                 return
@@ -182,7 +182,7 @@ class Connection(ClosingConnection):
             self.close(CONNECTION_FORCED, reason)
 
     def close(self, code: int, detail: str, class_id: int = 0, method_id: int = 0) -> None:
-        """connection.close from our side (§1.4.2.9), because of that method; all that was held goes back."""
+        """connection.close from our side (§1.4.2.9), because of that method; everything held goes back."""
         if self.state >= CLOSING:
             return
         for channel in self._channels:

@@ -13,7 +13,7 @@ FRAME_HEARTBEAT: Final = 8
 FRAME_END: Final = 0xCE
 """The last octet of each frame."""
 FRAME_OVERHEAD: Final = 8
-"""Type, channel and length before a frame's payload, and the end octet behind it."""
+"""Type, channel and length before a frame's payload, and the end octet after it."""
 FRAME_MIN: Final = 4096
 """The size of frame that each peer must take (section 4.2.3); RabbitMQ since 4.0 asks for 8192."""
 
@@ -79,4 +79,4 @@ REPLY_NAMES: Final[dict[int, str]] = {
     NOT_IMPLEMENTED: "NOT_IMPLEMENTED",
     INTERNAL_ERROR: "INTERNAL_ERROR",
 }
-"""What a reply text begins with, before " - " and the details; clients match on it."""
+"""The beginning of a reply text, before " - " and the details; clients match on it."""

@@ -66,9 +66,9 @@ class AmqpConsumer(Consumer):
         arguments: Mapping[str, FieldValue] | None = None,
         shows_count: bool = False,
     ) -> None:
-        """``prefetch`` of 0 is no limit; ``on_cancel`` is called when the queue is gone, or takes the consumer away.
+        """``prefetch`` of 0 is no limit; ``on_cancel`` is called when the queue is deleted, or cancels the consumer.
 
-        With ``shows_count`` each message that came back says how often, even in queues that do not tell this otherwise.
+        With ``shows_count`` each returned message carries its count, even in queues that do not send it otherwise.
         Clients written for RabbitMQ do not expect an additional header in messages of classic queues.
         """
         super().__init__(queue, tag, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments=arguments)
@@ -110,7 +110,7 @@ class AmqpConsumer(Consumer):
         if output.unsent >= output.limit:
             return False
         shared = outlet.credit
-        # Deliveries without acknowledgement do not count, and wait for the channel's room all the same, as in RabbitMQ.
+        # Deliveries without acknowledgement do not count, but still wait for the channel's room, as in RabbitMQ.
         if shared.left <= 0 or (shared.called and not shared.has_room_for(self)):
             return False
         return self.no_ack or self.credit > 0
@@ -147,7 +147,7 @@ class AmqpConsumer(Consumer):
         return Subscriber(outlet.client, outlet.number, prefetch) if outlet.client is not None else None
 
     def stop(self) -> None:
-        """Stop deliveries: acknowledgements must not put the consumer back in line."""
+        """Stop deliveries: acknowledgements must not offer the consumer again."""
         self.credit = -UNLIMITED
         self._outlet.credit.leave(self)
 
@@ -177,7 +177,7 @@ class ReplyConsumer(AmqpConsumer):
 
     def deliver(self, queued: QueuedMessage) -> bool:
         if self._outlet.output.unsent >= REPLIES_MAX:
-            # The sender of a reply cannot wait for another client, and no queue keeps replies that are not read.
+            # The sender of a reply cannot wait for another client, and no queue keeps unread replies.
             if not self._is_dropping:
                 log.warning("%s: replies are dropped: the client does not read those that came", self._outlet.peer)
             self._is_dropping = True
@@ -186,7 +186,7 @@ class ReplyConsumer(AmqpConsumer):
         return super().deliver(queued)
 
     def offer(self) -> None:
-        """Do nothing: no replies wait."""
+        """Do nothing: replies do not wait."""
 
     def passed_over(self) -> None:
         """Do nothing: there is no queue that could be asked when the channel has room again."""

@@ -63,7 +63,7 @@ class Consumers:
 
     @property
     def count(self) -> int:
-        """How many consume from queues; the one of direct replies has none."""
+        """The number of consumers on queues, without that of direct replies."""
         return len(self._by_tag) - (self.replies is not None)
 
     @property
@@ -132,14 +132,14 @@ class Consumers:
         self._by_tag[tag] = self.replies = ReplyConsumer(self._outlet, desk, tag, self._cancelled)
 
     def cancel(self, m: methods.BasicCancel) -> methods.Method | None:
-        """basic.cancel; what is not there is cancelled, too."""
+        """basic.cancel; a missing consumer counts as cancelled."""
         consumer = self._by_tag.get(m.consumer_tag)
         if consumer is not None:
             self._stop(consumer)
         return None if m.no_wait else methods.BasicCancelOk(consumer_tag=m.consumer_tag)
 
     def get(self, m: methods.BasicGet, again: Callable[[], None]) -> methods.Method | None:
-        """basic.get; ``again`` is called when the store has been read on, if that is needed. Raises BrokerError."""
+        """basic.get; ``again`` is called once the store was read further, if necessary. Raises BrokerError."""
         connection = self._connection
         link = connection.link
         name = self._topology.named(m.queue)
@@ -183,7 +183,7 @@ class Consumers:
                 consumer.passed_over()
 
     def withdraw(self) -> None:
-        """Take all consumers out of their queues' lines: there is no room."""
+        """Withdraw all consumers from their queues: there is no room."""
         for consumer in self._by_tag.values():
             if consumer.waiting:
                 consumer.queue.withdraw(consumer)
@@ -207,5 +207,5 @@ class Consumers:
         self._by_tag.pop(consumer.tag, None)
         if self._connection.client.wants_cancel_notify:
             notice = methods.BasicCancel(consumer_tag=consumer.tag, no_wait=True)
-            # After the answer to queue.delete: a client that deleted the queue itself waits for that first.
+            # After the answer to queue.delete: a client that deleted the queue itself expects that first.
             self._connection.link.output.send_behind(method_frame(self._number, notice))

@@ -1,8 +1,8 @@
-"""The prefetch that a channel's consumers share: basic.qos with global=true, as RabbitMQ has it.
+"""The prefetch that a channel's consumers share: basic.qos with global=true, as in RabbitMQ.
 
-A consumer that would take a message, but for the channel's limit, stands in line. When the channel has room again, as
-many are called as it has room for: a queue's consumers by their priority, the longest waiting first, and the queues in
-turn, so that none is starved. Calling all would cost each acknowledgement as much as the channel has consumers.
+A consumer that only the channel's limit keeps from a message stands in line. When the channel has room again, as many
+are called as it has room for: a queue's consumers by their priority, the longest waiting first, and the queues in turn,
+so that none is starved. Calling all would cost each acknowledgement as much as the channel has consumers.
 """
 
 from __future__ import annotations
@@ -77,18 +77,18 @@ class ChannelCredit:
         self._limit = 0
         self._line = Line()
         self.left = UNLIMITED
-        """How many more messages; below 0 after the limit was lowered."""
+        """The room left, in messages; negative after the limit was lowered."""
         self.called: dict[Consumer, None] = {}
         """The consumers that were called from the line in this turn: one message is reserved for each."""
 
     @property
     def is_limited(self) -> bool:
-        """Has the channel a limit of its own?"""
+        """Does the channel have a limit of its own?"""
         return self._limit > 0
 
     @property
     def prefetch(self) -> int:
-        """The limit; 0: there is none."""
+        """The limit; 0: none."""
         return self._limit
 
     def limit(self, prefetch: int, held: int) -> None:
@@ -103,19 +103,19 @@ class ChannelCredit:
         return self.left > (len(called) - (consumer in called) if called else 0)
 
     def take(self, consumer: Consumer, count: int) -> None:
-        """A consumer was given so many messages that count, or some that do not."""
+        """Count messages given to a consumer; those without acknowledgement do not count."""
         self.left -= count
         if self.called:
             self.called.pop(consumer, None)
 
     def give_back(self, count: int) -> None:
-        """So many messages were settled."""
+        """Count settled messages."""
         self.left += count
 
     # ------------------------------------------------------------------ the line
 
     def join(self, consumer: Consumer) -> None:
-        """Put a consumer in line that would take a message, but for the limit."""
+        """Put in line a consumer that only the limit keeps from a message."""
         self._line.join(consumer)
 
     def leave(self, consumer: Consumer) -> None:
@@ -129,7 +129,7 @@ class ChannelCredit:
     def call(self) -> None:
         """Call as many of those in line as there is room for.
 
-        Some may find that there is nothing for them after all: the next are called when the turn ends.
+        If there is nothing for some of them, the next are called when the turn ends.
         """
         called = self.called
         while self.left > len(called) and (consumer := self._line.next()) is not None:

@@ -1,4 +1,4 @@
-"""What is delivered on one channel, and what of it is unsettled, by delivery tag (AMQP 0-9-1 §1.8.3.13)."""
+"""The deliveries of one channel, and the unsettled ones by delivery tag (AMQP 0-9-1 §1.8.3.13)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.output import Output
     from batonmq.queued import QueuedMessage
 
-# The octets of a delivery beside its body, roughly, for the limit of the output.
+# The approximate octets of a delivery without its body, for the limit of the output.
 FRAMING_OCTETS: Final = 128
 
 
@@ -40,7 +40,7 @@ class Deliveries:
     def send(
         self, prefix: DeliverPrefix, batch: list[QueuedMessage], shown: list[QueuedMessage], *, no_ack: bool
     ) -> None:
-        """Deliver a batch to the consumer of that prefix; ``shown`` is how it sees the messages, mostly as they are."""
+        """Deliver a batch to the consumer of that prefix; ``shown``: the messages as it sees them, mostly unchanged."""
         output = self._output
         tag = self._last_tag + 1
         append_deliveries(output.begin(), prefix, tag, self._number, shown, self._frame_max)
@@ -68,7 +68,7 @@ class Deliveries:
         return tag
 
     def found_none(self) -> None:
-        """The client asked for a message (basic.get), and there was none."""
+        """Note that basic.get found no message."""
         self._counts.add_empty()
 
     # ------------------------------------------------------------------ unsettled
@@ -83,7 +83,7 @@ class Deliveries:
         return list(islice(self._unsettled.values(), most))
 
     def held_by_consumers(self) -> int:
-        """The number of unsettled deliveries, fetched ones aside."""
+        """The number of unsettled deliveries, without fetched ones."""
         return sum(1 for queued in self._unsettled.values() if queued.holder is not None)
 
     def find(self, tag: int) -> QueuedMessage | None:
@@ -95,7 +95,7 @@ class Deliveries:
         return self._unsettled.pop(tag, None)
 
     def take(self, tag: int, *, multiple: bool) -> list[tuple[int, QueuedMessage]]:
-        """The deliveries that a tag names, no longer unsettled. Raises ProtocolFailure for an unknown tag.
+        """Take the deliveries that a tag names, to be settled. Raises ProtocolFailure for an unknown tag.
 
         With ``multiple`` those up to the tag, and 0 names all.
         """
@@ -109,7 +109,7 @@ class Deliveries:
             return self.take_all()
         self._check(tag)
         taken = []
-        # Tags below were settled already; each number is looked at once in the life of the channel.
+        # Lower tags were settled already; each number is visited once in the life of the channel.
         for number in range(self._settled_up_to, tag + 1):
             queued = unsettled.pop(number, None)
             if queued is not None:
@@ -120,7 +120,7 @@ class Deliveries:
         return taken
 
     def take_up_to(self, tag: int) -> list[QueuedMessage]:
-        """As `take` with ``multiple``, without the tags: for what is settled at once."""
+        """Like `take` with ``multiple``, without the tags: for immediate settlement."""
         if tag == 0:
             return [queued for _, queued in self.take_all()]
         self._check(tag)
@@ -137,9 +137,9 @@ class Deliveries:
             raise _unknown(tag)
 
     def take_run(self, events: list[Event], at: int) -> list[QueuedMessage]:
-        """What acknowledgements of single deliveries name that follow one another, from ``at`` on, up to a wrong one.
+        """Take the deliveries of consecutive single acknowledgements from ``at`` on, up to a wrong one.
 
-        One acknowledgement for each message is what most clients send. Raises ProtocolFailure when the first is wrong.
+        Most clients send one acknowledgement per message. Raises ProtocolFailure when the first is wrong.
         """
         pop = self._unsettled.pop
         number = self._number
@@ -165,7 +165,7 @@ class Deliveries:
         return taken
 
     def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
-        """Put deliveries back under their tags: they are unsettled after all."""
+        """Put deliveries back under their tags: they are unsettled again."""
         if back:
             back = sorted([*back, *self._unsettled.items()], key=lambda entry: entry[0])
             self._unsettled = dict(back)

@@ -1,4 +1,4 @@
-"""From methods and messages to bytes, for either role: frames (AMQP 0-9-1 section 4.2.3) and contents (4.2.6)."""
+"""Encodes methods and messages to bytes, for either role: frames (AMQP 0-9-1 section 4.2.3) and contents (4.2.6)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _frame_head = struct.Struct(">BHI").pack
 _header_fields = struct.Struct(">HHQ").pack
 _ack_fields = struct.Struct(">BHIHHQBB").pack
 _END: Final = bytes((FRAME_END,))
-# What follows the first seven octets of a delivery tag: its last octet, and redelivered. Made once, not per delivery.
+# The octets after the first seven of a delivery tag: its last octet, and redelivered. Built once, not per delivery.
 _FIRST_TIME: Final = tuple(bytes((octet, 0)) for octet in range(256))
 _AGAIN: Final = tuple(bytes((octet, 1)) for octet in range(256))
 
@@ -66,14 +66,14 @@ HEARTBEAT_FRAME: Final = encode_frame(FRAME_HEARTBEAT, 0, b"")
 def content_frames(channel: int, message: Message, frame_max: int) -> bytes:
     """The content header and the body of a message, in frames of at most ``frame_max`` bytes (0: no limit).
 
-    What came in one piece, in frames that are small enough, is what goes out.
+    A message that came in one piece, with frames that are small enough, is sent unchanged.
     """
     payload = message.payload
     framing = message.framing
     if isinstance(framing, ChannelFrames) and (len(payload) <= frame_max or not frame_max):
         if framing.channel == channel:
             return payload
-        # One header and one body frame: only their channel numbers differ. 0.4 us less than making them anew.
+        # One header and one body frame: only their channel numbers differ. 0.4 us less than building them again.
         at = message.start
         number = channel.to_bytes(2, "big")
         return b"\x02%b%b\x03%b%b" % (number, payload[3 : at - 7], number, payload[at - 4 :])
@@ -95,9 +95,9 @@ def _header_frame(channel: int, properties: bytes, size: int) -> bytes:
 
 
 class DeliverPrefix:
-    """What deliveries to one consumer have in common: all but delivery tag, redelivered and, at times, the address.
+    """The common part of deliveries to one consumer: all but delivery tag, redelivered and, at times, the address.
 
-    With what came from another protocol, or from the store, properties and size are often the same as well.
+    For messages from another protocol or from the store, properties and size are often the same as well.
     """
 
     __slots__ = (
@@ -164,7 +164,7 @@ def append_deliveries(
     head = b""
     for queued in batch:
         message = queued.message
-        # Messages of one publisher share their strings, so that identity is enough to see that nothing changed.
+        # Messages of one publisher share their strings, so identity is enough to detect a change.
         if message.routing_key is not prefix.routing_key or message.exchange is not prefix.exchange:
             prefix.address(message.exchange, message.routing_key)
             head = b""
@@ -182,7 +182,7 @@ def append_deliveries(
                 prefix.content(message.properties, size)
             out += (head, fields, prefix.tail, prefix.header, payload, _END)
         elif around is not None and around.code and 0 < message.size <= room:
-            # In what another protocol has around its bodies.
+            # In another protocol's framing.
             size = message.size
             if size != prefix.size or message.properties is not prefix.properties:
                 prefix.content(message.properties, size)

@@ -30,7 +30,7 @@ _CODES: dict[type[BrokerError], int] = {
 
 
 class ProtocolFailure(ClientFailure):
-    """The client broke the protocol, or asked for what it cannot have: a reply code and what it means here."""
+    """The client broke the protocol, or asked for something it cannot have: a reply code, and a detail."""
 
     def __init__(self, code: int, detail: str) -> None:
         super().__init__(detail)
@@ -44,9 +44,9 @@ class ProtocolFailure(ClientFailure):
 
 
 def reply_text(code: int, detail: str) -> str:
-    """What goes into a close: the code's name and the detail, within the 255 bytes of a short string."""
+    """The reply text of a close: the code's name and the detail, within the 255 bytes of a short string."""
     text = f"{REPLY_NAMES.get(code, 'INTERNAL_ERROR')} - {detail}"
-    # A name that it quotes may not be UTF-8 and is kept all the same; a text is to be read.
+    # A quoted name may be other than UTF-8, but the text must be readable.
     encoded = text.encode(errors="replace")
     return encoded.decode() if len(encoded) <= 255 else encoded[:252].decode(errors="ignore") + "..."
 

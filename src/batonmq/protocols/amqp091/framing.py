@@ -1,4 +1,4 @@
-"""Contents that are kept in the frames in which they came: what `Message.framing` is for AMQP 0-9-1."""
+"""Contents kept in their original frames: `Message.framing` for AMQP 0-9-1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ChannelFrames(Framing):
         self.channel = channel
 
 
-# At most 65 535: one for each number, so that identity tells whether two are the same.
+# At most 65 535, one for each number, so that they can be compared by identity.
 _by_channel: dict[int, ChannelFrames] = {}
 
 

@@ -37,10 +37,10 @@ PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 MECHANISMS = ("PLAIN", "AMQPLAIN")
 
-# The user is the one whom the client's certificate names (RFC 4422, appendix A).
+# The user is named by the client's certificate (RFC 4422, appendix A).
 EXTERNAL = "EXTERNAL"
 
-# What both sides can do beyond the specification; clients look for these before they use them.
+# Capabilities beyond the specification; clients check for these before they use them.
 CAPABILITIES: dict[str, FieldValue] = {
     "publisher_confirms": True,
     "exchange_exchange_bindings": True,
@@ -60,7 +60,7 @@ class WrongHeader(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """What connection.start-ok asks for."""
+    """The log-in in connection.start-ok."""
 
     user: str
     password: str
@@ -69,35 +69,35 @@ class LogIn:
 
     @property
     def is_by_certificate(self) -> bool:
-        """Has the client's certificate proved who it is? Then there is no password."""
+        """Does the client log in by certificate? Then there is no password."""
         return self.mechanism == EXTERNAL
 
     def refusal(self) -> str:
-        """RabbitMQ's words for a user or a password that is not right; clients show them."""
+        """RabbitMQ's text for a wrong user or password; clients show it."""
         return f"Login was refused using authentication mechanism {self.mechanism}. For details see the broker logfile."
 
 
 class Handshake:
-    """What the client says until the connection is open, and what that comes to: user, terms, virtual host."""
+    """The methods that open a connection, and their result: user, terms, virtual host."""
 
     __slots__ = ("_certificate_name", "_first_bytes", "_output", "_settings", "log_in", "state", "terms", "user")
 
     def __init__(self, settings: AmqpSettings, output: Output, certificate_name: str = "") -> None:
-        """``certificate_name`` is the user whom the client's certificate names; empty: none does."""
+        """``certificate_name``: the user named by the client's certificate; empty: none."""
         self._settings = settings
         self._certificate_name = certificate_name
         self._output = output
         self._first_bytes = b""
         self.state = AWAIT_HEADER
         self.log_in: LogIn | None = None
-        """Who wants in; known when `state` is AUTHENTICATING."""
+        """The log-in; known when `state` is AUTHENTICATING."""
         self.user: User | None = None
-        """Who is in; known when `state` is AWAIT_TUNE_OK."""
+        """The user; known when `state` is AWAIT_TUNE_OK."""
         self.terms = Terms(settings.channel_max, settings.frame_max, 0)
-        """What is agreed on when `state` is AWAIT_OPEN."""
+        """The negotiated terms; known when `state` is AWAIT_OPEN."""
 
     def receive_header(self, data: bytes) -> bytes:
-        """Bytes of the protocol header; returns what came after it. Raises WrongHeader, which is answered (§4.2.2)."""
+        """Take in the protocol header; returns the bytes after it. Raises WrongHeader, which is answered (§4.2.2)."""
         first = self._first_bytes = self._first_bytes + data
         outcome, used = parse_header(first)
         if outcome == "more":
@@ -115,18 +115,18 @@ class Handshake:
         return (*MECHANISMS, EXTERNAL) if self._certificate_name else MECHANISMS
 
     def expects(self, method: methods.Method) -> bool:
-        """Is it the turn of this method?"""
+        """Is this method expected now?"""
         return type(method) is EXPECTED.get(self.state)
 
     def start_ok(self, method: methods.ConnectionStartOk) -> LogIn:
-        """Who wants in: have the password checked, and tell `authenticated`.
+        """Returns the log-in: check its password, and call `authenticated`.
 
-        Raises ProtocolFailure for a mechanism that is not offered, or a response that says nobody.
+        Raises ProtocolFailure for a mechanism that is not offered, or a response without a user.
         """
         if method.mechanism not in self._mechanisms:
             raise ProtocolFailure(503, f"unknown authentication mechanism '{method.mechanism}'")
         if method.mechanism == EXTERNAL:
-            # Whom the client asks to act for is not looked at, as in RabbitMQ: it is nobody but itself.
+            # The authorization identity is ignored, as in RabbitMQ: clients act only for themselves.
             user, password = self._certificate_name, ""
         else:
             user, password = _credentials(method.mechanism, method.response)
@@ -147,22 +147,22 @@ class Handshake:
         )
 
     def change_user(self, user: User) -> None:
-        """The rights of the user have changed."""
+        """Set the user's new rights."""
         self.user = user
 
     def tune_ok(self, method: methods.ConnectionTuneOk) -> Terms:
-        """What the client makes of the terms. Raises NotAllowed for more than was proposed, or too little."""
+        """The terms as the client chose them. Raises NotAllowed for more than was proposed, or too little."""
         self.terms = Terms(
             frame_max=_negotiated("frame_max", method.frame_max, self._settings.frame_max, FRAME_MIN),
             channel_max=_negotiated("channel_max", method.channel_max, self._settings.channel_max, 1),
-            # The heartbeat is the client's to choose (§1.4.2.6).
+            # The client chooses the heartbeat (§1.4.2.6).
             heartbeat=method.heartbeat,
         )
         self.state = AWAIT_OPEN
         return self.terms
 
     def open(self, method: methods.ConnectionOpen, vhosts: Mapping[str, VirtualHost]) -> tuple[User, VirtualHost]:
-        """Who is in, and where. Raises NotAllowed."""
+        """The user and the virtual host. Raises NotAllowed."""
         assert self.user is not None
         name = method.virtual_host
         vhost = vhosts.get(name)
@@ -211,7 +211,7 @@ def _credentials(mechanism: str, response: bytes) -> tuple[str, str]:
 
 
 def _negotiated(what: str, asked: int, offered: int, least: int) -> int:
-    """What client and server agree on: nothing above the server's, where 0 means no limit (§1.4.2.6)."""
+    """The negotiated value: not above the server's, where 0 means no limit (§1.4.2.6)."""
     if offered and (asked == 0 or asked > offered):
         unlimited = " (no limit)" if asked == 0 and what == "channel_max" else ""
         raise NotAllowed(f"negotiated {what} = {asked}{unlimited} is higher than the maximum allowed value ({offered})")

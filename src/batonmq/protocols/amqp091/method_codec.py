@@ -1,7 +1,6 @@
-"""Methods of AMQP 0-9-1 as bytes, and out of bytes, by the table in `methods` (sections 4.2.4 and 4.2.5).
+"""Encodes and decodes methods of AMQP 0-9-1 by the table in `methods` (sections 4.2.4 and 4.2.5).
 
-A method's layout is gone through field by field: what comes once per message has quicker ways of its own, in `parser`
-and `encoder`.
+It processes a method field by field. Methods that occur once per message have faster code in `parser` and `encoder`.
 """
 
 from __future__ import annotations

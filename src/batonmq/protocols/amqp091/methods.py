@@ -15,7 +15,7 @@ from typing import ClassVar, Final, TypeAlias, TypeVar, dataclass_transform
 
 from batonmq.fields import FieldValue
 
-# The types of the grammar. The codec goes by these names, mypy by what they stand for.
+# The types of the grammar. The codec uses these names, mypy the types behind them.
 Bit: TypeAlias = bool
 Octet: TypeAlias = int
 Short: TypeAlias = int
@@ -27,7 +27,7 @@ Table: TypeAlias = dict[str, FieldValue]
 
 
 class Method:
-    """What all methods have."""
+    """The base of all methods."""
 
     __slots__ = ()
 

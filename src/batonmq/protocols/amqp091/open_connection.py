@@ -1,4 +1,4 @@
-"""A connection that is open: what its handshake has come to, for all its channels."""
+"""An open connection: the result of its handshake, for all its channels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class OpenConnection:
         self.operations = operations
         self.routes = Routes(operations)
         self.transaction_quota = Quota(settings.max_transaction_size)
-        """What the transactions of all channels together may hold."""
+        """The limit of the open transactions of all channels together."""
         self._settlers: dict[int, Settler] = {}
 
     def channel_opened(self, number: int, settler: Settler) -> None:
@@ -38,9 +38,9 @@ class OpenConnection:
         self._settlers[number] = settler
 
     def channel_closed(self, number: int) -> None:
-        """Nothing that was delivered on the channel of that number can be settled any more."""
+        """Deliveries on the channel of that number cannot be settled any more."""
         self._settlers.pop(number, None)
 
     def settler_of(self, channel: int) -> Settler | None:
-        """What settles the deliveries of that channel; None: it is not open."""
+        """The settler of that channel's deliveries; None: it is not open."""
         return self._settlers.get(channel)

@@ -54,7 +54,7 @@ ContentEvent: TypeAlias = tuple[Literal[4], int, Method, Properties, bytes, int,
 HeartbeatEvent: TypeAlias = tuple[Literal[5], int]
 ErrorEvent: TypeAlias = tuple[Literal[6], int, int, str, int, int, bool]
 Event: TypeAlias = MethodEvent | PublishEvent | AckEvent | ContentEvent | HeartbeatEvent | ErrorEvent
-"""What feed() returns; the first element tells which, constants.py what is in it."""
+"""The events of feed(); the first element is the kind, described in constants.py."""
 
 DEFAULT_FRAME_MAX: Final = 8192
 DEFAULT_MAX_BODY: Final = 128 << 20
@@ -95,7 +95,7 @@ def parse_header(data: bytes) -> tuple[Literal["ok", "more", "wrong"], int]:
 
 
 class _Fault(Exception):
-    """The peer broke the protocol: what an ERROR event tells."""
+    """The peer broke the protocol: the contents of an ERROR event."""
 
     def __init__(self, channel: int, code: int, text: str, index: int = 0) -> None:
         super().__init__(text)
@@ -114,7 +114,7 @@ class _Content:
         self.properties: Properties | None = None
         self.size = 0
         self.received = 0
-        # Its length was refused: it is counted and dropped.
+        # Its length was refused: its octets are counted and dropped.
         self.swallowed = False
         # Grows with what comes, whatever length the header declared.
         self.body: bytes | bytearray = b""
@@ -152,7 +152,7 @@ class FrameParser:
         self.opened = opened
         """Is content taken?"""
         self._max_body = max_body
-        # Contents that are not whole, by channel, and how many bytes of bodies they hold.
+        # Incomplete contents, by channel, and the bytes of bodies they hold.
         self._contents: dict[int, _Content] = {}
         self._incomplete = 0
         self._publishes: dict[bytes, BasicPublish] = {}
@@ -163,7 +163,7 @@ class FrameParser:
         self.tune(frame_max)
 
     def tune(self, frame_max: int) -> None:
-        """Take frames of so many octets from now on; 0: no limit but that of bodies."""
+        """Set the largest frame in octets; 0: only limited by the size of bodies."""
         # The largest payload that is taken. Some clients (AMQPStorm) forget the overhead when they cut a body into
         # frames; RabbitMQ allows them as much.
         self._limit = frame_max or max(self._max_body, DEFAULT_FRAME_MAX)
@@ -217,7 +217,7 @@ class FrameParser:
                 template, total, skip, start, body_size, channel, method, properties, framing = self._repeat
                 stop = at + total
                 if data.startswith(template, at) and data[stop - 1] == FRAME_END:
-                    # Publishes like the last one: of each a slice and a message are made, and nothing else.
+                    # Publishes like the last one cost one slice and one message each, and nothing else.
                     exchange, routing_key = method.exchange, method.routing_key
                     messages: list[Message] = []
                     while stop <= end and data.startswith(template, at) and data[stop - 1] == FRAME_END:
@@ -313,7 +313,7 @@ class FrameParser:
         """Raises FieldError."""
         properties = Properties.decode(raw)
         if not properties.plain:
-            # Once, here, so that whoever reads the headers later, perhaps from the store, need not fear them.
+            # Checked once, here, so that later readers of the headers, perhaps from the store, can rely on them.
             properties.validate()
         return properties
 
@@ -327,7 +327,7 @@ class FrameParser:
         except FrameSyntaxError as error:
             raise _Fault(channel, error.code, _frame_error(FRAME_METHOD, payload, str(error)), error.index) from None
         if not method.HAS_CONTENT or channel == 0:
-            # Content has no place on channel 0, so that none follows: the method alone is the fault.
+            # Channel 0 carries no content, so none follows: the method itself is the error.
             if isinstance(method, ConnectionOpen | ConnectionOpenOk):
                 self.opened = True
             events.append((METHOD, channel, method))
@@ -422,7 +422,7 @@ class FrameParser:
 
 
 def _frame_error(kind: int, payload: bytes, reason: str) -> str:
-    """RabbitMQ's wording, which clients and their users know, with its way to show octets."""
+    """RabbitMQ's text, which clients and users know, with its notation for octets."""
     head = payload[:16]
     shown = ",".join(map(str, head))
     if head and all(32 <= octet < 127 and octet not in b'"\\' for octet in head):

@@ -61,7 +61,7 @@ class Publisher:
         """``number`` is the channel's."""
         self._number = number
         self._connection = connection
-        # At hand, as they are looked at with each run of publishes.
+        # Cached, as they are used with each run of publishes.
         self._intake = connection.link.intake
         self._router = connection.operations.vhost.router
         self._confirms = confirms
@@ -84,7 +84,7 @@ class Publisher:
         _, number, method, messages = event
         route = self._find_route(method)
         queue = route.queue
-        # They differ in their bodies alone.
+        # They differ only in their bodies.
         is_plain = messages[0].properties.plain
         can_run = is_plain and queue is not None and not method.immediate and not self._transaction.is_selected
         if queue is None or not can_run or queue.featured:
@@ -157,7 +157,7 @@ class Publisher:
         return self._put(message, targets, route.counters, mandatory=method.mandatory)
 
     def _accept(self, channel: int, tag: int) -> None:
-        """A delivery on any channel of the connection is accepted when the transaction is committed. NotFound."""
+        """Accept a delivery on any channel of the connection when the transaction is committed. NotFound."""
         settler = self._connection.settler_of(channel)
         taken = settler.take_held(tag) if settler is not None else []
         if settler is None or not taken:
@@ -189,7 +189,7 @@ class Publisher:
             self._put(message, targets, counters_of(message.exchange), mandatory=mandatory)
 
     def _give_back(self, message: Message) -> None:
-        """basic.return of a message that no queue wants (§1.8.3.9)."""
+        """basic.return of an unroutable message (§1.8.3.9)."""
         output = self._connection.link.output
         returned = methods.BasicReturn(
             reply_code=312, reply_text="NO_ROUTE", exchange=message.exchange, routing_key=message.routing_key

@@ -1,4 +1,4 @@
-"""The server's side of one AMQP 0-9-1 connection: what comes in, and who does it.
+"""The server's side of one AMQP 0-9-1 connection: its requests, and the parts that handle them.
 
 Bytes become events in ``FrameParser``; here they become requests to a channel or, on channel 0, to the connection. What
 is said is collected in the output until the server takes it at the end of its turn.
@@ -40,7 +40,7 @@ def amqp_session(broker: Broker, host: Host, settings: AmqpSettings | None = Non
 
 
 class AmqpRequests:
-    """What the client sends on one connection; ``states`` has what is expected when."""
+    """The requests of one client; ``states`` defines what is expected when."""
 
     __slots__ = ("_channels", "_connection", "_intake", "_parser")
 
@@ -51,14 +51,14 @@ class AmqpRequests:
         self._channels = channels
 
     def parse(self, data: bytes) -> list[Event]:
-        """Bytes from the client, in any pieces: what they complete."""
+        """The events completed by bytes from the client, which come in any pieces."""
         connection = self._connection
         if connection.state == OPENING:
             data = connection.receive_header(data)
         return self._parser.feed(data) if data and connection.state != CLOSED else []
 
     def take(self, events: list[Event], at: int) -> int:
-        """Do what an event asks for, or a run of them; tells where the next is. Raises as ``Requests`` has it."""
+        """Handle an event, or a run of them; returns the index of the next. Raises the errors of ``Requests``."""
         event = events[at]
         if event[0] == PUBLISH:
             channel = self._channels.find(event[1])
@@ -82,15 +82,15 @@ class AmqpRequests:
             self._fail(number, ProtocolFailure(code, text), class_id, method_id, is_hard=hard)
         elif event[0] == CONTENT:
             raise ProtocolFailure(503, f"{event[2].NAME} is not a client's to send")
-        # A heartbeat has done its work by coming.
+        # A heartbeat needs no further handling.
         return at + 1
 
     def is_quick(self, event: Event) -> bool:
-        """Is it mostly done in some microseconds?"""
+        """Does it usually take only microseconds?"""
         return event[0] != METHOD
 
     def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
-        """What is wrong with a request closes its channel, or the connection."""
+        """Close the channel, or the connection, for an error in a request."""
         if isinstance(error, ProtocolFailure):
             failure = error
         elif isinstance(error, StoreError):
@@ -102,7 +102,7 @@ class AmqpRequests:
         self._fail(event[1], failure, class_id, method_id, is_hard=failure.is_hard)
 
     def broken(self, event: Event) -> None:
-        """A fault of the broker's own ends the connection."""
+        """Close the connection after a fault of the broker's own."""
         self._connection.close(541, "a fault of the broker's own; see its log")
 
     def _fail(self, number: int, failure: ProtocolFailure, class_id: int, method_id: int, *, is_hard: bool) -> None:

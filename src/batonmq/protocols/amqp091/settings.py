@@ -9,7 +9,7 @@ from batonmq.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class AmqpSettings:
-    """Proposed in connection.start and connection.tune (§1.4.2), and enforced."""
+    """The values proposed in connection.start and connection.tune (§1.4.2), and enforced."""
 
     product: str = "BatonMQ"
     version: str = __version__

@@ -39,9 +39,9 @@ class Settling(Settler):
     # ------------------------------------------------------------------ what the client says
 
     def take(self, events: list[Event], at: int) -> int:
-        """Acknowledgements, from ``at`` on: a run of those of single deliveries, or one. Tells where they end.
+        """Handle acknowledgements from ``at`` on: a run of single ones, or one.
 
-        Raises ProtocolFailure when the first of them names no delivery.
+        Returns where they end. Raises ProtocolFailure if the first names no delivery.
         """
         event = events[at]
         if event[0] != ACK:
@@ -58,7 +58,7 @@ class Settling(Settler):
         return at + len(held)
 
     def ack(self, m: methods.BasicAck) -> methods.Method | None:
-        """basic.ack that came as any other method."""
+        """basic.ack as a decoded method."""
         self._settle(ACCEPT, self._deliveries.take(m.delivery_tag, multiple=m.multiple))
         return None
 
@@ -69,7 +69,7 @@ class Settling(Settler):
         return None
 
     def reject(self, m: methods.BasicReject) -> methods.Method | None:
-        """basic.reject, which in RabbitMQ 4.3 alone says that the message has failed."""
+        """basic.reject, the only one that marks a message as failed in RabbitMQ 4.3."""
         taken = self._deliveries.take(m.delivery_tag, multiple=False)
         self._settle(RELEASE if m.requeue else REJECT, taken)
         return None
@@ -107,7 +107,7 @@ class Settling(Settler):
             self._give_credit(held)
         else:
             self._counts.add_requeued(len(held))
-            # Room first: the queues deliver again at once, to this consumer as to any other.
+            # Make room first: the queues deliver again at once, to this consumer as well.
             self._give_credit(held)
             settling.requeue(held, failed=outcome == RELEASE)
 
@@ -117,7 +117,7 @@ class Settling(Settler):
         self._give_credit(held)
 
     def release_all(self) -> None:
-        """Give all unsettled deliveries back, as the channel ends."""
+        """Give back all unsettled deliveries, as the channel ends."""
         self.apply(RELEASE, self._deliveries.take_all())
 
     def end(self) -> None:
@@ -149,14 +149,14 @@ class Settling(Settler):
         return queued
 
     def _give_credit(self, held: list[QueuedMessage]) -> None:
-        """Give the consumers of these deliveries room for as many others."""
+        """Give the consumers of these deliveries room for as many new ones."""
         credit = self._credit
         counts = _by_consumer(held)
         for consumer, count in counts.items():
             consumer.settled(count)
             credit.give_back(count)
         if credit.is_limited:
-            # Consumers that have waited for room come first.
+            # Consumers that were waiting for room come first.
             for consumer in counts:
                 if not consumer.waiting and consumer.credit > 0:
                     credit.join(consumer)
@@ -167,7 +167,7 @@ class Settling(Settler):
 
 
 def _by_consumer(held: Iterable[QueuedMessage]) -> dict[AmqpConsumer, int]:
-    """How many of these deliveries each consumer was given; fetched ones aside."""
+    """How many of these deliveries each consumer was given, without fetched ones."""
     counts: dict[AmqpConsumer, int] = {}
     for queued in held:
         consumer = queued.holder

@@ -1,4 +1,4 @@
-"""What client and server have agreed on, and what the client has said of itself (AMQP 0-9-1 §1.4.2)."""
+"""The terms negotiated by client and server, and the client's properties (AMQP 0-9-1 §1.4.2)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Client:
     """The client properties of connection.start-ok, as far as they matter."""
 
     product: str = ""
-    """With its version; for the log."""
+    """The product with its version; for the log."""
     name: str = ""
-    """What the client calls the connection."""
+    """The client's name for the connection."""
     wants_cancel_notify: bool = False
-    """basic.cancel from us, when a queue that it consumes from goes."""
+    """Does it want basic.cancel when a queue that it consumes from is deleted?"""
     wants_blocked: bool = False
-    """connection.blocked, when the store takes no messages."""
+    """Does it want connection.blocked when the store takes no messages?"""
     wants_close_on_refusal: bool = False
-    """connection.close when its log-in is refused, and not just the end."""
+    """Does it want connection.close when its log-in is refused?"""
     counts_on_later_prefetch: bool = False
-    """A changed prefetch (global=false) is meant for the consumers that are there, too."""
+    """Does a changed prefetch (global=false) also apply to existing consumers?"""
     properties: Mapping[str, FieldValue] = field(default_factory=dict)
-    """All of them, cut to a bounded size."""
+    """All client properties, cut to a bounded size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Terms:
     frame_max: int
     """Octets of the largest frame, its 8 octets of framing included; 0: no limit."""
     heartbeat: int
-    """Seconds; 0: none are sent, none are expected."""
+    """The heartbeat interval in seconds; 0: none."""
 
 
 def client_of(properties: Mapping[str, FieldValue]) -> Client:
-    """Read the client properties; what is not of the right type was not said."""
+    """Read the client properties; values of a wrong type count as absent."""
     said = properties.get("capabilities")
     capabilities = said if isinstance(said, dict) else {}
     product, name = properties.get("product"), properties.get("connection_name")

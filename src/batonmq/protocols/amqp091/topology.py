@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Topology:
-    """What one channel declares, binds and deletes. Each method's reply is returned; None: it wants none.
+    """What one channel declares, binds and deletes.
 
-    All raise BrokerError.
+    Each method returns its reply; None: none is wanted. All raise BrokerError.
     """
 
     __slots__ = ("_broker", "_last_queue", "_operations")
@@ -89,9 +89,9 @@ class Topology:
         )
 
     def _declare_volatile(self, name: str, m: methods.QueueDeclare) -> methods.Method | None:
-        """It is there or not, and is never made, whatever flags are given: RabbitMQ's way to ask who waits.
+        """Declaring it only checks that it exists, whatever the flags, as in RabbitMQ.
 
-        Clients that declare each queue before they use it (Spring, FastStream) declare the pseudo-queue too.
+        Clients that declare each queue before use (Spring, FastStream) declare the pseudo-queue too.
         """
         if not self._operations.vhost.replies.has(name):
             raise NotFound(f"no queue '{name}' in vhost '{self._operations.vhost.name}'")
@@ -118,7 +118,7 @@ class Topology:
     def purge_queue(self, m: methods.QueuePurge) -> methods.Method | None:
         """queue.purge."""
         name = self.named(m.queue)
-        # An address of replies holds nothing.
+        # An address for replies holds no messages.
         is_address = self._operations.vhost.replies.find(name) is not None
         count = 0 if is_address else self._operations.purge_queue(name)
         return None if m.no_wait else methods.QueuePurgeOk(message_count=count)

@@ -1,4 +1,4 @@
-"""What a channel's client has asked for since its last commit or rollback (AMQP 0-9-1 §1.9)."""
+"""The requests on a channel since its last commit or rollback (AMQP 0-9-1 §1.9)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     Taken: TypeAlias = list[tuple[int, QueuedMessage]]
     """Deliveries with their tags, in order."""
     Settled: TypeAlias = tuple["Settler", str, Taken]
-    """Deliveries, what is done with them, and what does it: mostly the channel's own, or that of another channel."""
+    """Deliveries, their outcome, and their settler: mostly the channel's own, or that of another channel."""
     Publish: TypeAlias = tuple[Message, list[Target], bool]
-    """Where it goes to, and whether it comes back when that is nowhere."""
+    """Its target, and whether it is returned if unroutable."""
 
-# What is done with deliveries. RELEASE and RETURN give them back, RELEASE says that they have failed.
+# The outcomes of deliveries. RELEASE and RETURN give them back; RELEASE marks them as failed.
 ACCEPT: Final = "accept"
 REJECT: Final = "reject"
 RELEASE: Final = "release"
@@ -45,7 +45,7 @@ class Settler(metaclass=ABCMeta):
 
     @abstractmethod
     def put_back(self, taken: Taken) -> None:
-        """They are not settled after all: the transaction was rolled back."""
+        """Make deliveries unsettled again, as the transaction was rolled back."""
 
     @abstractmethod
     def take_held(self, tag: int) -> Taken:
@@ -53,7 +53,7 @@ class Settler(metaclass=ABCMeta):
 
 
 class Transaction(transactions.Transaction["Publish", "Settled"]):
-    """The transaction of a channel. From tx.select on there always is one: the next begins with each commit."""
+    """The transaction of a channel. After tx.select there is always one: each commit begins the next."""
 
     __slots__ = ("is_selected",)
 

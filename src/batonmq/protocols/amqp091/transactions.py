@@ -46,12 +46,12 @@ class Transactions(TransactedWork["Publish", "Settled"]):
 
     @property
     def published(self) -> int:
-        """How many messages wait for tx.commit."""
+        """The number of messages waiting for tx.commit."""
         return len(self._transaction.published)
 
     @property
     def settled(self) -> int:
-        """How many deliveries are settled as soon as tx.commit comes."""
+        """The number of deliveries that tx.commit will settle."""
         return sum(len(taken) for *_, taken in self._transaction.settled)
 
     def select(self, m: methods.TxSelect) -> methods.Method | None:
@@ -69,9 +69,9 @@ class Transactions(TransactedWork["Publish", "Settled"]):
         return None if m.no_wait else methods.ConfirmSelectOk()
 
     def commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """tx.commit: do all of it, and tell what came of it in the store.
+        """tx.commit: apply everything, and report the store's outcome.
 
-        Raises BrokerError when the store or a queue cannot keep it, before anything is done.
+        Raises BrokerError if the store or a queue cannot keep it, before anything is done.
         """
         self._require_selected()
         self._commits.commit(self._transaction, self, done, failed)
@@ -83,7 +83,7 @@ class Transactions(TransactedWork["Publish", "Settled"]):
         return methods.TxRollbackOk()
 
     def forget(self) -> None:
-        """Forget what was asked for; what was settled is unsettled again, and is not delivered anew (§1.9.2.5)."""
+        """Drop all requests; settled deliveries are unsettled again, and are not redelivered (§1.9.2.5)."""
         _, settled = self._transaction.take()
         back: dict[Settler, Taken] = {}
         for settler, _, taken in settled:
@@ -117,5 +117,5 @@ class Transactions(TransactedWork["Publish", "Settled"]):
 
 
 def _there(targets: list[Target]) -> list[Target]:
-    """Without the queues that have gone since the message was published."""
+    """The queues that still exist of those to which the message was routed."""
     return [target for target in targets if not getattr(target, "deleted", False)]

@@ -1,6 +1,6 @@
-"""What the server's side of a connection needs whatever protocol it speaks: parts of which each protocol makes its own.
+"""The parts that the server's side of a connection needs in any protocol, and from which each protocol builds its own.
 
-They know the broker and no protocol.
+They know the broker, but no protocol.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a connection ends whose protocol has a close that the other side answers, as both versions of AMQP do.
+"""The end of a connection in protocols with a close that the peer answers, as in both versions of AMQP.
 
     before OPEN -> OPEN -> CLOSING -> CLOSED
 

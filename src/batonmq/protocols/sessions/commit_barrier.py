@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Suspended(Protocol):
-    """The part of a session that takes nothing in while the session waits for the store."""
+    """The input of a session, which stops while the session waits for the store."""
 
     def suspend(self) -> None:
-        """Take nothing in."""
+        """Stop taking input."""
 
     def resume(self) -> None:
-        """Something may be taken in again."""
+        """Allow input again."""
 
     def go_on(self) -> None:
-        """Take up what waited meanwhile."""
+        """Handle the requests that waited meanwhile."""
 
 
 class Told(Protocol):
@@ -40,9 +40,9 @@ class Ending(Protocol):
     """The connection of a protocol, as the barrier sees it."""
 
     def come_apart(self) -> None:
-        """The connection is gone and nothing is waited for: let go of all parts that know each other.
+        """The connection is gone and nothing is awaited: drop all references between its parts.
 
-        They are free at once then: a broker has its collector of circles look at old objects very seldom.
+        They are then freed at once: a broker's cycle collector seldom looks at old objects.
         """
 
 
@@ -50,17 +50,17 @@ class Nobody:
     """Stands in for a session that has not begun, or has ended."""
 
     def batch_committed(self, batch: int) -> None:
-        """Nobody is told."""
+        """Do nothing."""
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Nobody is told."""
+        """Do nothing."""
 
     def come_apart(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing."""
 
 
 class CommitBarrier:
-    """Holds up one session, and tells it what the store has done; a ``CommitWaiter`` of the broker."""
+    """Suspends one session, and tells it the outcome of commits; a ``CommitWaiter`` of the broker."""
 
     __slots__ = (
         "_after_commit",
@@ -83,30 +83,30 @@ class CommitBarrier:
         self._intake = intake
         self._traffic: Told = Nobody()
         self._connection: Ending = Nobody()
-        # Is the connection gone? And how many calls wait for the store to be read on?
+        # Is the connection gone? How many calls wait for the store to be read?
         self._is_leaving = False
         self._reads = 0
         self.held_for = 0
         """The batch of the store that must be committed before any output goes; 0: none."""
         self._awaits_commit = False
-        # For the batch of that number: what is called when it is committed, and when it is not kept.
+        # By batch: the callbacks for its commit, and for its failure.
         self._after_commit: list[tuple[int, Callable[[], None], Callable[[str], None]]] = []
 
     def listen(self, traffic: Told, connection: Ending) -> None:
-        """Tell these of commits, and of the end, until `leave`."""
+        """Set the parts that are told of commits, and of the end, until `leave`."""
         self._traffic = traffic
         self._connection = connection
 
     def hold(self, batch: int) -> None:
-        """Let no output go before that batch is committed."""
+        """Hold the output until that batch is committed."""
         if 0 < self.held_for < batch:
-            # Each further delivery would delay all of them by a commit: there are no more until these are sent.
+            # Each further delivery would delay all by a commit, so there are no more until these are sent.
             self._output.fill()
         self.held_for = batch
         self._commits.wait(self, sync=False)
 
     def await_commit(self) -> None:
-        """Have the session told of the next commit."""
+        """Tell the session of the next commit."""
         if not self._awaits_commit:
             self._awaits_commit = True
             self._commits.wait(self)
@@ -139,7 +139,7 @@ class CommitBarrier:
         return self._broker.store.changes
 
     def wait_for_read(self, again: Callable[[], None]) -> None:
-        """Suspend the session until the store has been read on."""
+        """Suspend the session until the store has been read further."""
         self._intake.suspend()
         self._reads += 1
         self._broker.when_read(partial(self._resume, again))
@@ -155,19 +155,19 @@ class CommitBarrier:
             self._part()
 
     def leave(self) -> None:
-        """The connection is gone: let go of the session as soon as it waits for nothing any more."""
+        """The connection is gone: drop the session as soon as it waits for nothing any more."""
         self._is_leaving = True
         self._part()
 
     def _part(self) -> None:
-        """Once the connection is gone: let go of the session if nothing is left to wait for."""
+        """Drop the session if the connection is gone and nothing is left to wait for."""
         if self._is_leaving and not (self._awaits_commit or self.held_for or self._after_commit or self._reads):
             connection, self._connection = self._connection, Nobody()
             self._traffic = Nobody()
             connection.come_apart()
 
     def broken(self) -> None:
-        """End the connection after a fault of the broker's own, so that its client is told nothing wrong."""
+        """End the connection after a fault of the broker's own, so that its client is not told anything wrong."""
         self.held_for = 0
         self._intake.resume()
         self._output.finish()
@@ -192,7 +192,7 @@ class CommitBarrier:
         """The batches up to this number that were not committed before are not kept."""
         self._awaits_commit = False
         try:
-            # A store that fails does not keep consumers from being served.
+            # Consumers are served even if the store fails.
             if self.held_for:
                 self._let_go(batch)
             self._traffic.batch_failed(batch, error)

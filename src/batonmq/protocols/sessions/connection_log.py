@@ -30,7 +30,7 @@ class ConnectionLog:
         self._began = clock.monotonic()
         self._user: str | None = None
         self._is_over = False
-        # What each line says apart from its text, for logs that programs read.
+        # The extra fields of each line, for logs that programs read.
         self._fields = {"peer": peer}
 
     def logged_in(self, user: str, vhost: str, protocol: str, client: str = "", name: str = "") -> None:
@@ -69,11 +69,11 @@ class ConnectionLog:
         log.error(said, self._peer, exc_info=fault, extra=self._fields)
 
     def lost(self, *, in_order: bool = False) -> None:
-        """Log that the socket is gone without a word before; ``in_order``: what carried it was closed in order."""
+        """Log that the socket closed without notice; ``in_order``: the transport was closed in order."""
         if in_order:
             self.left()
         elif self._user is None:
-            # Probes of load balancers and port scanners are no news.
+            # Probes of load balancers and port scanners are not worth a line.
             self._end(logging.DEBUG, "gone before the log-in")
         else:
             self._end(logging.WARNING, "lost: the client's side of the connection was closed without a word")

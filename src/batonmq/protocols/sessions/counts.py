@@ -34,27 +34,27 @@ class MessageCounts:
 
     def __init__(self) -> None:
         self.published = 0
-        """Messages that came from the client, whatever became of them."""
+        """Messages that the client published, whatever their outcome."""
         self.confirmed = 0
-        """Of these, those that the client was told are safe: publisher confirms, receipts."""
+        """Of these, confirmed ones: publisher confirms, receipts."""
         self.refused = 0
-        """Of these, those that the client was told are not kept, by the store or by a full queue."""
+        """Of these, refused ones: by the store or by a full queue."""
         self.unroutable = 0
-        """Of these, those that were returned to the client, as no queue wanted them."""
+        """Of these, unroutable ones that were returned to the client."""
         self.dropped = 0
-        """Of these, those that no queue wanted, and of which the client did not ask to be told."""
+        """Of these, unroutable ones that were dropped."""
         self.delivered = 0
         """Messages delivered to the client, fetched ones included."""
         self.delivered_no_ack = 0
-        """Of these, those that went to consumers which need not acknowledge."""
+        """Of these, deliveries that need no acknowledgement."""
         self.fetched = 0
-        """Of those delivered, the ones that the client asked for one by one."""
+        """Of the deliveries, fetched ones."""
         self.fetched_no_ack = 0
-        """Of those fetched, the ones that need no acknowledgement."""
+        """Of the fetched ones, those that need no acknowledgement."""
         self.fetched_empty = 0
-        """How often the client asked for a message and there was none; no number of messages."""
+        """Fetches that found no message."""
         self.redelivered = 0
-        """Of those delivered, the ones that had been delivered to somebody before."""
+        """Of the deliveries, redeliveries."""
         self.accepted = 0
         """Messages that the client accepted. Deliveries that need no acknowledgement do not count."""
         self.requeued = 0
@@ -63,12 +63,12 @@ class MessageCounts:
         """Messages that the client rejected."""
 
     def listed(self) -> dict[str, int]:
-        """Each counter by its name."""
+        """The counters by name."""
         return {name: getattr(self, name) for name in _COUNTERS}
 
     def take_from(self, other: MessageCounts) -> None:
         """Add the other's counters to these, and set the other's to 0."""
-        # Of thousands of channels that close at once, most have nothing.
+        # Most of thousands of channels that close at once have counted nothing.
         if any(_VALUES(other)):
             self.add(other)
             for name in _COUNTERS:
@@ -91,25 +91,25 @@ class MessageCounts:
         self.unroutable += 1
 
     def add_dropped(self) -> None:
-        """Count a message that no queue wanted, and of which its publisher is not told."""
+        """Count an unroutable message that was dropped."""
         self.dropped += 1
 
     def add_delivered(self, count: int, redelivered: int, *, no_ack: bool) -> None:
-        """Count messages delivered to a consumer, ``redelivered`` of which had been delivered before."""
+        """Count deliveries to a consumer, ``redelivered`` of which are redeliveries."""
         self.delivered += count
         self.redelivered += redelivered
         if no_ack:
             self.delivered_no_ack += count
 
     def add_fetched(self, redelivered: int, *, no_ack: bool) -> None:
-        """Count a message that the client asked for; ``redelivered`` is 1 if it had been delivered before."""
+        """Count a fetched message; ``redelivered`` is 1 for a redelivery."""
         self.delivered += 1
         self.redelivered += redelivered
         self.fetched += 1
         self.fetched_no_ack += no_ack
 
     def add_empty(self) -> None:
-        """Count that the client asked for a message and there was none."""
+        """Count a fetch that found no message."""
         self.fetched_empty += 1
 
     def add_accepted(self, count: int) -> None:
@@ -134,13 +134,13 @@ _VALUES: Callable[[MessageCounts], tuple[int, ...]] = attrgetter(*_COUNTERS)
 
 
 class ConnectionCounts:
-    """The counters of one connection: of its channels that are open, and together of those that are closed."""
+    """The counters of one connection: of each open channel, and of all closed ones together."""
 
     __slots__ = ("_open", "direct")
 
     def __init__(self) -> None:
         self.direct = MessageCounts()
-        """Of channels that are closed; and of a protocol that has no channels, which counts here."""
+        """The counts of closed channels, and of protocols without channels."""
         self._open: dict[MessageCounts, None] = {}
 
     def open(self) -> MessageCounts:
@@ -155,7 +155,7 @@ class ConnectionCounts:
         self.direct.take_from(counts)
 
     def listed(self) -> dict[str, int]:
-        """Each counter by its name, with the sum of all channels."""
+        """The sums over all channels, by name."""
         if not self._open:
             return self.direct.listed()
         values = zip(_VALUES(self.direct), *map(_VALUES, self._open), strict=True)

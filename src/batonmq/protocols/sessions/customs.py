@@ -1,4 +1,4 @@
-"""Customs: what a kind of broker does unasked for the queues that its clients make, such as dead letters."""
+"""Customs: what a kind of broker does by default for its clients' queues, such as dead letters."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Customs:
     has_virtual_topics: bool = False
     """Does the queue ``Consumer.NAME.VirtualTopic.x`` get what is sent to the topic ``VirtualTopic.x``?"""
     dead_letters: str = ""
-    """The queue of the dead letters of queues that are made here and have no others; "": there are none."""
+    """The default dead letter queue of queues declared here; "": none."""
     expired_letters: str = ""
-    """The queue of the expired dead letters; "": that of the others."""
+    """The queue for expired dead letters; "": the same as for others."""
     deliveries_max: int = 0
     """How often a message of such a queue is delivered before it becomes a dead letter; 0: no limit."""
 
@@ -41,7 +41,7 @@ OF_ARTEMIS: Final = Customs(dead_letters="DLQ", expired_letters="ExpiryQueue", d
 
 
 class CustomaryQueues:
-    """Keeps the customs for one connection."""
+    """Applies the customs for one connection."""
 
     __slots__ = ("_customs", "_operations")
 
@@ -50,7 +50,7 @@ class CustomaryQueues:
         self._operations = operations
 
     def defaults(self, name: str, arguments: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-        """The arguments that a new queue gets besides its own: its dead letters, if it names none."""
+        """The additional arguments of a new queue: its dead letter queue, if it names none."""
         customs = self._customs
         if not customs.dead_letters or (name and name in (customs.dead_letters, customs.expired_letters)):
             return {}
@@ -64,9 +64,9 @@ class CustomaryQueues:
         return found
 
     def complete(self, queue: Queue, topic: str = "") -> None:
-        """Make what a new queue needs and is not there: its dead-letter queues, and its binding to a topic, if any.
+        """Create what a new queue needs: its dead letter queues, and its binding to a topic, if any.
 
-        ``topic`` is what its client says that it gets a copy of. Raises BrokerError.
+        ``topic`` is the topic that its client named for it. Raises BrokerError.
         """
         customs = self._customs
         if customs.dead_letters and queue.arguments.items() >= self.defaults(queue.name, {}).items():
@@ -78,7 +78,7 @@ class CustomaryQueues:
                 self._operations.bind_queue(queue.name, TOPIC_EXCHANGE, key, {})
 
     def _make_dead_letters(self) -> None:
-        """Make the dead-letter queues, whatever the user's rights: they belong to the broker."""
+        """Create the dead letter queues, whatever the user's rights: they belong to the broker."""
         customs, vhost = self._customs, self._operations.vhost
         names = [name for name in (customs.dead_letters, customs.expired_letters) if name]
         if all(name in vhost.queues for name in names) and (len(names) == 1 or BY_REASON in vhost.router.exchanges):

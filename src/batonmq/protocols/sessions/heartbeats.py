@@ -8,20 +8,23 @@ if TYPE_CHECKING:
     from batonmq.clock import Clock
 
 OFTEN: Final = 0.25
-"""How often the time is looked at, in seconds, where something is awaited soon."""
+"""How often the time is checked, in seconds, when something is due soon."""
 SELDOM: Final = 2.0
-"""How often it is in any case. Ten thousand idle connections took a seventh of a core when each was looked at often."""
+"""How often it is checked at least.
+
+Ten thousand idle connections took a seventh of a core when each was checked often.
+"""
 PART: Final = 1 / 8
-"""A silence may last longer than it should by this part of it before it is noticed."""
+"""A silence may exceed its limit by this fraction before it is noticed."""
 
 
 def pace(*late: float) -> float:
-    """How often to look at the time, in seconds, where things may come so much too late; 0: it never is due."""
+    """How often to check the time, in seconds, given how late things may be noticed; 0: never due."""
     return min(SELDOM, max(OFTEN, min((each for each in late if each), default=SELDOM)))
 
 
 class Heartbeats:
-    """The heartbeats of one connection. The time is looked at now and then (`tick`), not for each read."""
+    """The heartbeats of one connection. The time is checked regularly (`tick`), not for each read."""
 
     __slots__ = ("_began", "_has_heard", "_has_said", "_heard", "_interval", "_said", "_silence_max", "pace")
 
@@ -30,10 +33,10 @@ class Heartbeats:
         self._has_heard = self._has_said = False
         self._interval = self._silence_max = 0.0
         self.pace = OFTEN
-        """How often to look at the time, in seconds."""
+        """How often to check the time, in seconds."""
 
     def agree(self, *, silence_max: float, interval: float, late: float) -> None:
-        """Set what client and server have agreed on, in seconds; 0: no heartbeats are expected, or sent.
+        """Set the negotiated values, in seconds; 0: no heartbeats are expected, or sent.
 
         ``silence_max``: a client that has been silent for longer is taken for dead. ``interval``: a heartbeat is sent
         when nothing else was sent for so long, and comes in time if it is no later than ``late``.
@@ -55,7 +58,7 @@ class Heartbeats:
         self._has_said = True
 
     def tick(self, now: float, *, is_suspended: bool) -> None:
-        """Note the time. While the session is suspended nothing is read from the client, so it is not silent."""
+        """Note the time. A suspended session does not read from the client, which then does not count as silent."""
         if self._has_heard or is_suspended:
             self._has_heard = False
             self._heard = now
@@ -73,7 +76,7 @@ class Heartbeats:
         return silence if self._silence_max and silence > self._silence_max else 0.0
 
     def is_due(self, now: float) -> bool:
-        """Must a heartbeat be sent? If so, it counts as sent."""
+        """Is a heartbeat due? If so, it counts as sent."""
         if not self._interval or now - self._said < self._interval:
             return False
         self._said = now

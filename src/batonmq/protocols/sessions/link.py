@@ -22,9 +22,10 @@ _Event = TypeVar("_Event")
 
 
 class Link(Generic[_Event]):
-    """The parts of one connection, put together. A protocol makes its session of these and its own.
+    """The parts of one connection, assembled.
 
-    None of them knows the session. The barrier knows what the protocol has made, and lets go of it in `lost`.
+    A protocol builds its session from these and its own. None of them knows the session. The barrier knows the
+    protocol's parts, and drops them in `lost`.
     """
 
     __slots__ = ("barrier", "broker", "client", "counts", "heartbeats", "host", "intake", "log", "output", "turn_end")
@@ -40,12 +41,12 @@ class Link(Generic[_Event]):
         self.turn_end = TurnEnd(host)
         self.counts = ConnectionCounts()
         self.client: Client | None = None
-        """As the broker lists the connection; None before the log-in and after the end."""
+        """The connection in the broker's list; None before the log-in and after the end."""
 
     def logged_in(self, user: str, vhost: str, introduction: Introduction, attended: Attended) -> None:
-        """The client has logged in: the log says so, and the connection is listed.
+        """The client has logged in: log it, and list the connection.
 
-        ``attended`` tells how it stands, and closes it, when somebody asks for that.
+        ``attended`` reports its state and closes it, on demand.
         """
         self.log.logged_in(user, vhost, introduction.protocol, introduction.product, introduction.name)
         now = int(self.broker.clock.time() * 1000)
@@ -53,7 +54,7 @@ class Link(Generic[_Event]):
         self.broker.clients.add(self.client)
 
     def lost(self) -> None:
-        """The socket is gone, and what the client held was given back."""
+        """The socket is gone, and the client's messages were given back."""
         client, self.client = self.client, None
         if client is not None:
             self.broker.clients.remove(client)

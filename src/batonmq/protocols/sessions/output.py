@@ -31,7 +31,7 @@ class Output:
         """Is there no more output? Then the server sends what is left and closes the socket."""
 
     def send(self, data: bytes) -> None:
-        """Send this at the end of the turn."""
+        """Send bytes at the end of the turn."""
         chunks = self.chunks
         if not chunks:
             self._host.wake()
@@ -39,12 +39,12 @@ class Output:
         self.unsent += len(data)
 
     def send_behind(self, data: bytes) -> None:
-        """Send this behind all other output of the turn, and behind an answer that waits for the store."""
+        """Send bytes after all other output of the turn, and after an answer that waits for the store."""
         self._behind.append(data)
         self._host.wake()
 
     def begin(self) -> list[bytes]:
-        """The list to which deliveries are appended; tell `count` how many octets these had."""
+        """The list to which deliveries are appended; call `count` with their octets."""
         chunks = self.chunks
         if not chunks:
             self._host.wake()
@@ -55,15 +55,15 @@ class Output:
         self.unsent += octets
 
     def fill(self) -> None:
-        """Let no more deliveries in until the output has been taken."""
+        """Accept no more deliveries until the output has been taken."""
         self.unsent = max(self.unsent, self.limit)
 
     def wake(self) -> None:
-        """Have the server look at the output when the turn ends."""
+        """Request that the server takes the output when the turn ends."""
         self._host.wake()
 
     def take(self, *, is_suspended: bool) -> bool:
-        """Prepare the output, which the server is about to take. True: deliveries had no room, and now they have."""
+        """Prepare the output, which the server is about to take. True: deliveries had no room before, and have now."""
         if self._behind and not is_suspended:
             self.chunks += self._behind
             self._behind.clear()
@@ -74,7 +74,7 @@ class Output:
         return was_full
 
     def writable(self, is_writable: bool) -> None:
-        """Note whether the client reads what it is sent. While it does not, deliveries have no room."""
+        """Note whether the client reads its output. While it does not, deliveries have no room."""
         self.limit = UNSENT_MAX if is_writable else 0
 
     def finish(self) -> None:

@@ -20,7 +20,7 @@ class Quota:
         self._entries = 0
 
     def take(self, octets: int, entries: int = 0) -> bool:
-        """Use that many octets and entries; False: there are not as many left, and none were used."""
+        """Take octets and entries; False: not enough are left, and none were taken."""
         if self._used + octets > self.limit or not self.has_room_for(entries):
             return False
         self._used += octets
@@ -28,10 +28,10 @@ class Quota:
         return True
 
     def has_room_for(self, entries: int) -> bool:
-        """Whether that many messages more are not too many."""
+        """Is there room for that many more messages?"""
         return self._entries + entries <= self.entries_max
 
     def give_back(self, octets: int, entries: int = 0) -> None:
-        """Free that many octets and entries."""
+        """Give back octets and entries."""
         self._used -= octets
         self._entries -= entries

@@ -21,10 +21,10 @@ class Connection(Protocol):
     """A protocol's part of a session for the connection itself: the log-in, heartbeats, the end."""
 
     def tick(self, now: float) -> float:
-        """Some time has passed; it is ``now`` by the monotonic clock. Tells in how many seconds to call it again."""
+        """Some time has passed; it is ``now`` by the monotonic clock. Returns in how many seconds to call it again."""
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: from now on those count that ``find`` tells; None: the user is deleted."""
+        """Rights have changed: from now on those returned by ``find`` apply; None: the user is deleted."""
 
     def shutdown(self, reason: str) -> None:
         """The broker stops in an orderly way: tell the client."""
@@ -33,7 +33,7 @@ class Connection(Protocol):
         """The socket is gone: give back what the client held."""
 
     def come_apart(self) -> None:
-        """The session waits for nothing any more: drop references to the connection, so that it is free at once."""
+        """The session waits for nothing any more: drop references to the connection, so that it is freed at once."""
 
 
 class Traffic(Protocol):
@@ -67,20 +67,20 @@ class Session(Generic[_Event]):
         self.output = link.output.chunks
         """The output. The server sends all of it, and clears the list."""
         self.counts = link.counts
-        """How many messages went over the connection."""
+        """The message counters of the connection."""
         self.receive = link.intake.receive
         """Take in bytes from the client, in any pieces."""
         self.go_on = link.intake.go_on
-        """Take up what waits, if the session is not suspended."""
+        """Go on with waiting requests, if the session is not suspended."""
         self.is_ahead = link.intake.is_ahead
-        """Does the client publish faster than consumers that are at work take it?"""
+        """Does the client publish faster than active consumers take its messages?"""
         link.intake.serve(requests)
         link.barrier.listen(traffic, connection)
 
     # ------------------------------------------------------------------ what the server asks
 
     def standing(self) -> int:
-        """How it stands: FINISHED, SUSPENDED, BACKLOG and HELD, added up."""
+        """Its standing: the sum of FINISHED, SUSPENDED, BACKLOG and HELD."""
         link = self._link
         standing = FINISHED if link.output.finished else 0
         if link.intake.suspended:
@@ -108,7 +108,7 @@ class Session(Generic[_Event]):
                 output.wake()
 
     def writable(self, is_writable: bool) -> None:
-        """Does the client read what is sent to it? Deliveries wait while it does not."""
+        """Note whether the client reads its output. Deliveries wait while it does not."""
         self._link.output.writable(is_writable)
         if is_writable:
             self._traffic.offer()
@@ -116,11 +116,11 @@ class Session(Generic[_Event]):
             self._traffic.withdraw()
 
     def tick(self, now: float) -> float:
-        """Some time has passed; it is ``now`` by the monotonic clock. Tells in how many seconds to call it again."""
+        """Some time has passed; it is ``now`` by the monotonic clock. Returns in how many seconds to call it again."""
         return self._connection.tick(now)
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: from now on those count that ``find`` tells; None: the user is deleted."""
+        """Rights have changed: from now on those returned by ``find`` apply; None: the user is deleted."""
         self._connection.users_changed(find)
 
     def shutdown(self, reason: str) -> None:
@@ -128,7 +128,7 @@ class Session(Generic[_Event]):
         self._connection.shutdown(reason)
 
     def connection_lost(self, *, in_order: bool = False) -> None:
-        """The socket is gone; ``in_order``: what carried it was closed as it should."""
+        """The socket is gone; ``in_order``: the transport was closed in order."""
         self._link.log.lost(in_order=in_order)
         try:
             self._connection.lost()

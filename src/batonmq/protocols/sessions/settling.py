@@ -30,10 +30,10 @@ def reject(held: Iterable[QueuedMessage]) -> None:
 
 
 def requeue(held: Iterable[QueuedMessage], *, failed: bool, counted: bool = True) -> None:
-    """Back to their queues, each to its old place. ``failed``: they were not merely returned.
+    """Give messages back to their queues, each to its old place.
 
-    ``counted``: False if this is not a delivery that failed. They come in the order in which they were delivered. Give
-    their consumers room first: the queues hand out again.
+    ``failed``: they failed, and were not merely returned. ``counted``: False if the delivery does not count. They come
+    in the order in which they were delivered. Give their consumers room first: the queues hand out again.
     """
     for queue, returned in by_queue(held).items():
         queue.release(returned, failed=failed, counted=counted)
@@ -48,6 +48,6 @@ def by_queue(held: Iterable[QueuedMessage]) -> dict[Settlement, list[QueuedMessa
 
 
 def unsettle(settled: Iterable[QueuedMessage]) -> None:
-    """The messages are held again, as the store could not keep that they were accepted or rejected."""
+    """Hold the messages again, as the store could not keep their settlement."""
     for queued in settled:
         queued.settlement.unsettle(queued)

@@ -1,15 +1,15 @@
-"""How a session stands: what its server has to know after each thing that it has told it, in one number."""
+"""The standing of a session: what its server has to know after each call, in one number."""
 
 from __future__ import annotations
 
 from typing import Final
 
 FINISHED: Final = 1
-"""Nothing more is said: the server sends the output that is left and closes the socket."""
+"""The conversation is over: the server sends the remaining output and closes the socket."""
 SUSPENDED: Final = 2
 """The session waits for the store, or for a log-in: the server reads nothing from the client."""
 BACKLOG: Final = 4
-"""Something that the client asked for waits for another turn, or for the output to be taken.
+"""A request waits for another turn, or for the output to be taken.
 
 The server reads nothing from the client, and calls ``go_on`` in the next turn in which there is room.
 """

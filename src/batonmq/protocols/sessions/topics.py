@@ -1,4 +1,4 @@
-"""Topics, which protocols have that know them by name: keys of the exchange amq.topic."""
+"""Topics, for protocols that have named topics: keys of the exchange amq.topic."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _VIRTUAL = re.compile(r"Consumer\.[^.*>]+\.(VirtualTopic\..+)", re.DOTALL)
 
 
 def topic_key(name: str) -> str:
-    """ActiveMQ's name of a topic, in which ``>`` is a wildcard, as a key of the exchange, where that is ``#``."""
+    """A topic's name in ActiveMQ as a key of the exchange: the wildcard ``>`` becomes ``#``."""
     return ".".join(["#" if word == ">" else word for word in name.split(".")]) if ">" in name else name
 
 
 def virtual_topic(queue: str) -> str | None:
-    """The topic of which a queue of this name gets a copy in ActiveMQ, as the key of a binding; None: it is any queue.
+    """The topic that a queue of this name copies in ActiveMQ, as a binding key; None: an ordinary queue.
 
     ``Consumer.NAME.VirtualTopic.x`` is the queue of one NAME of those that share the topic ``VirtualTopic.x``.
     """
@@ -30,11 +30,11 @@ def virtual_topic(queue: str) -> str | None:
 
 
 def is_pattern(name: str) -> bool:
-    """Has the name of a queue ActiveMQ's wildcards, so that it means others?"""
+    """Does a queue's name contain ActiveMQ's wildcards, and so stand for others?"""
     words = name.split(".")
     return ("*" in words or ">" in words) and virtual_topic(name) is None
 
 
 def has_subscribers(vhost: VirtualHost, name: str) -> bool:
-    """Would anybody get what is sent to the topic of this name?"""
+    """Does the topic of this name have any receivers?"""
     return any(True for _ in vhost.router.exchanges[TOPIC_EXCHANGE].match(name, {}))

@@ -1,7 +1,7 @@
 """Transactions: publishes and settlements that happen together or not at all.
 
-Whatever a client asks for in one is held until the commit, which applies it in one turn: the store writes all of it in
-one transaction, over any number of queues. A commit is checked before anything is done, so that it is done whole or
+All requests in one are held until the commit, which applies it in one turn: the store writes all of it in one
+transaction, over any number of queues. A commit is checked before anything is done, so that it is done whole or
 refused; what the store cannot keep is undone.
 """
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Routed = Sequence[tuple[Sequence[Target], Message]]
     """Messages, each with the queues that it goes to."""
 
-# Messages that a transaction may put into queues, each counted for every queue: what the commit does in one turn, in
-# which nobody else is served. 50,000 take about 0.1 s.
+# The most messages that a transaction may put into queues, counted per queue: the commit happens in one turn, in which
+# nobody else is served. 50,000 take about 0.1 s.
 PUBLISHES_MAX: Final = 50_000
 
 P = TypeVar("P")
@@ -39,7 +39,7 @@ S = TypeVar("S")
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Transaction(Generic[P, S]):
-    """What was asked for since it began, in order: publishes, and settlements. Nothing of it is done yet."""
+    """The requests since it began, in order: publishes and settlements. None is done yet."""
 
     __slots__ = ("_count", "_most", "_quota", "_size", "_unit", "published", "settled")
 
@@ -54,12 +54,12 @@ class Transaction(Generic[P, S]):
         self.settled: list[S] = []
 
     def publish(self, what: Sequence[P], size: int, count: int = 1) -> None:
-        """To be published at the commit, of that many octets. Raises PreconditionFailed: it is too much."""
+        """Add a publish of that many octets. Raises PreconditionFailed if it is too much."""
         self._use(count, size)
         self.published += what
 
     def settle(self, what: S, count: int = 1, size: int = 0) -> None:
-        """To be settled at the commit; it takes that many octets. Raises PreconditionFailed: it is too much."""
+        """Add a settlement of that many octets. Raises PreconditionFailed if it is too much."""
         self._use(count, size)
         self.settled.append(what)
 
@@ -74,7 +74,7 @@ class Transaction(Generic[P, S]):
         self._size += size
 
     def take(self) -> tuple[list[P], list[S]]:
-        """All that it held; nothing waits any more."""
+        """Take all requests; it is empty then."""
         published, self.published = self.published, []
         settled, self.settled = self.settled, []
         self._quota.give_back(self._size, self._count)
@@ -84,13 +84,16 @@ class Transaction(Generic[P, S]):
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class TransactedWork(Generic[P, S], metaclass=ABCMeta):
-    """What a protocol does with what its transactions have held."""
+    """A protocol's way to carry out the requests of its transactions."""
 
     __slots__ = ()
 
     @abstractmethod
     def routed(self, published: list[P]) -> Routed:
-        """Where the messages go to now. Raises ClientFailure, BrokerError when one cannot be published any more."""
+        """The current targets of the messages.
+
+        Raises ClientFailure, BrokerError if one cannot be published any more.
+        """
 
     @abstractmethod
     def publish_held(self, published: list[P]) -> None:
@@ -98,14 +101,14 @@ class TransactedWork(Generic[P, S], metaclass=ABCMeta):
 
     @abstractmethod
     def settle_held(self, settled: S) -> None:
-        """Let the outcome come about."""
+        """Carry out the settlements."""
 
     @abstractmethod
     def unsettle_held(self, settled: list[S]) -> None:
-        """The store has kept nothing: what was accepted or rejected is held again. What was given back is not."""
+        """The store has failed: accepted and rejected messages are held again. Those given back are not."""
 
     def too_full(self, name: str) -> ClientFailure | BrokerError:
-        """What is raised where the queue of that name has no room for what it should get."""
+        """The error for a queue without room for its messages."""
         return PreconditionFailed(f"the transaction cannot be kept: queue '{name}' is full")
 
 
@@ -121,7 +124,7 @@ class Commits:
 
     @property
     def are_pending(self) -> bool:
-        """Is there one that the store may still fail?"""
+        """Is there a commit that the store may still fail?"""
         return self._pending > 0
 
     def commit(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Waiting(Protocol):
-    """A part with work for the end of the turn, such as to confirm many messages in one frame."""
+    """A part with work for the end of the turn, such as confirming many messages in one frame."""
 
     def turn_ended(self) -> None:
         """Do the work. The output is taken after this."""
@@ -31,12 +31,12 @@ class TurnEnd:
         self._waiting[waiting] = None
 
     def run(self) -> None:
-        """Call all that wait: the turn ends."""
+        """Call all waiting parts: the turn ends."""
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
             for each in waiting:
                 each.turn_ended()
 
     def clear(self) -> None:
-        """Forget all that wait."""
+        """Remove all waiting parts."""
         self._waiting = {}

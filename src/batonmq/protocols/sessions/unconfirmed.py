@@ -26,11 +26,11 @@ class Unconfirmed(Generic[T]):
         return (what for _, what in self._waiting)
 
     def add(self, batch: int, what: T) -> None:
-        """Have an entry wait for that batch, which is no earlier than those of the others."""
+        """Let an entry wait for that batch, which is no earlier than those of the others."""
         self._waiting.append((batch, what))
 
     def add_cumulative(self, batch: int, what: T) -> None:
-        """Have an entry wait for that batch, in place of the one that waits for the same batch, if any."""
+        """Let an entry wait for that batch, replacing one that waits for the same batch, if any."""
         waiting = self._waiting
         if waiting and waiting[-1][0] == batch:
             waiting[-1] = (batch, what)
@@ -38,11 +38,11 @@ class Unconfirmed(Generic[T]):
             waiting.append((batch, what))
 
     def replace_last(self, what: T) -> None:
-        """Put an entry in the place of the newest."""
+        """Replace the newest entry."""
         self._waiting[-1] = (self._waiting[-1][0], what)
 
     def take(self, batch: int) -> list[T]:
-        """Take the entries that wait for batches up to this one, which was committed, or has failed."""
+        """Take the entries waiting for batches up to this one, which was committed or has failed."""
         taken: list[T] = []
         waiting = self._waiting
         while waiting and waiting[0][0] <= batch:

@@ -11,6 +11,7 @@ import pytest
 from pika.channel import Channel
 
 import batonmq
+from batonmq.engines import reconnection
 from batonmq.engines.amqp import link
 from batonmq.errors import BrokerError
 from tests.engines.proxy import Proxy
@@ -96,7 +97,7 @@ def test_sending_while_the_broker_is_away_waits_until_it_is_back(
 def test_a_broker_that_stays_away_raises_in_receivers_and_senders(
     proxy: Proxy, mq: batonmq.Connection, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "RECONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(reconnection, "RECONNECT_SECONDS", 0.1)
     receiver = mq.receiver(queue)
     assert receiver.receive(wait=0) == []
     proxy.cut(refuse=True)

@@ -156,7 +156,7 @@ def test_whoever_waits_is_told(stalling: Stalling, name: str) -> None:
         Waiting(lambda: mq.request(name, b"", timeout=SOON)),
         Waiting(lambda: mq.receiver(name).receive(wait=SOON)),
     ]
-    while any(one.is_alive() for one in waiting) and len(mq._engine._link._waiting) < len(waiting):  # type: ignore[attr-defined]
+    while any(one.is_alive() for one in waiting) and len(mq._engine._link._reconnection._waiting) < len(waiting):  # type: ignore[attr-defined]
         time.sleep(0.001)
     assert seconds_of(mq.close) < AT_ONCE
     assert [one.told() for one in waiting] == [batonmq.Closed] * len(waiting)

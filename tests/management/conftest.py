@@ -3,9 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.support.failing_disk import data, disk
 from tests.support.managed import Http, ManagedServer, a_config
 
 from batonmq.server.config import PermissionConfig, UserConfig, VhostConfig
+
+__all__ = ["data", "disk"]
 
 EVERYTHING = (PermissionConfig(configure=".*", write=".*", read=".*"),)
 

@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from bench.brokers import free_ports
 
-from tests.peers.cache import Unavailable, is_complete
-from tests.peers.maven import fetch_jars, java, needs_java
+from tests.peers.cache import is_complete
+from tests.peers.maven import fetch_jars, java, missing
 from tests.peers.peer import Peer, amqp_answers
 
 __all__ = ["ActiveMQ"]
@@ -94,13 +94,7 @@ class ActiveMQ(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        if not is_complete(cls.home(), " ".join(PACKAGES)):
-            return f"python -m tests.peers install {cls.key} has not been run"
-        try:
-            needs_java()
-        except Unavailable as reason:
-            return str(reason)
-        return None
+        return missing(cls.key, is_installed=is_complete(cls.home(), " ".join(PACKAGES)))
 
     @property
     def url(self) -> str:

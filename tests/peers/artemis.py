@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench import artemis
 
-from tests.peers.cache import Unavailable, is_complete
-from tests.peers.maven import needs_java, unpack
+from tests.peers.cache import is_complete
+from tests.peers.maven import missing, unpack
 from tests.peers.peer import Peer, amqp_answers
 
 __all__ = ["Artemis"]
@@ -46,13 +46,7 @@ class Artemis(Peer, artemis.Artemis):
 
     @classmethod
     def missing(cls) -> str | None:
-        if cls.installed() is None:
-            return f"python -m tests.peers install {cls.key} has not been run"
-        try:
-            needs_java()
-        except Unavailable as reason:
-            return str(reason)
-        return None
+        return missing(cls.key, is_installed=cls.installed() is not None)
 
     @property
     def url(self) -> str:

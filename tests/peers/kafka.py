@@ -15,8 +15,8 @@ from typing import ClassVar
 from bench.brokers import free_ports
 from bench.failures import BenchError
 
-from tests.peers.cache import Unavailable, is_complete
-from tests.peers.maven import fetch_jars, java, needs_java
+from tests.peers.cache import is_complete
+from tests.peers.maven import fetch_jars, java, missing
 from tests.peers.peer import Peer
 
 __all__ = ["Kafka"]
@@ -86,13 +86,7 @@ class Kafka(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        if not is_complete(cls.home(), " ".join(PACKAGES)):
-            return f"python -m tests.peers install {cls.key} has not been run"
-        try:
-            needs_java()
-        except Unavailable as reason:
-            return str(reason)
-        return None
+        return missing(cls.key, is_installed=is_complete(cls.home(), " ".join(PACKAGES)))
 
     @property
     def url(self) -> str:

@@ -34,6 +34,17 @@ def needs_java() -> None:
         raise Unavailable(f"Java {LEAST} is needed: {said.splitlines()[0] if said else 'java says nothing'}")
 
 
+def missing(key: str, *, is_installed: bool) -> str | None:
+    """Why a peer that runs on Java cannot be started; None: it can."""
+    if not is_installed:
+        return f"python -m tests.peers install {key} has not been run"
+    try:
+        needs_java()
+    except Unavailable as reason:
+        return str(reason)
+    return None
+
+
 def java() -> str:
     """The program; Unavailable where there is none."""
     found = shutil.which("java")

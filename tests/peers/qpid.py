@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bench.brokers import free_ports
 
-from tests.peers.cache import Unavailable, is_complete
-from tests.peers.maven import java, needs_java, unpack
+from tests.peers.cache import is_complete
+from tests.peers.maven import java, missing, unpack
 from tests.peers.peer import Peer, amqp_answers
 
 __all__ = ["Qpid"]
@@ -39,13 +39,7 @@ class Qpid(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        if not is_complete(cls.home(), PACKAGE):
-            return f"python -m tests.peers install {cls.key} has not been run"
-        try:
-            needs_java()
-        except Unavailable as reason:
-            return str(reason)
-        return None
+        return missing(cls.key, is_installed=is_complete(cls.home(), PACKAGE))
 
     @property
     def url(self) -> str:

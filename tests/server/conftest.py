@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 import pytest
+from tests.support.failing_disk import data, disk
 
 from batonmq.server.loops import new_event_loop
+
+__all__ = ["data", "disk"]
 
 type_run = Callable[[Coroutine[object, object, None]], None]
 

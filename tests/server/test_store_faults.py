@@ -25,22 +25,6 @@ SOON = 30.0
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # A second is long for a test and short for a disk.
-    monkeypatch.setattr("batonmq.server.committer.RETRY_SECONDS", 0.02)
-    monkeypatch.setattr("batonmq.engines.embedded.core.RETRY_SECONDS", 0.02)
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    return folder
-
-
-@pytest.fixture
-def disk(data: Path) -> Iterator[Disk]:
-    with Disk(data) as disk:
-        yield disk
-
-
-@pytest.fixture
 def server(disk: Disk, data: Path) -> Iterator[RunningServer]:
     with RunningServer(data) as server:
         yield server

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 import batonmq
+from batonmq.engines import reconnection
 from batonmq.engines.amqp10 import publisher, uplink
 from batonmq.engines.amqp10.engine import Amqp10Engine
 from batonmq.engines.amqp10.products.base import Product
@@ -117,7 +118,7 @@ def test_what_was_not_confirmed_when_the_connection_went_is_said_to_be_lost(
 def test_a_broker_that_stays_away_raises_in_receivers_and_senders(
     proxy: Proxy, mq: batonmq.Connection, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink, "RECONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(reconnection, "RECONNECT_SECONDS", 0.1)
     receiver = mq.receiver(queue)
     assert receiver.receive(wait=0) == []
     proxy.cut(refuse=True)

@@ -14,7 +14,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -28,6 +27,7 @@ from batonmq.engines.amqp.product import Product, product_of
 from batonmq.engines.amqp.wire import Dial, WireConnection
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
+from batonmq.engines.reconnection import Reconnection
 from batonmq.engines.tls import UnusableTls
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
@@ -41,10 +41,6 @@ PATIENCE = 10.0
 GOODBYE = 2.0
 # How long the thread may take to end on a busy machine, once it has cut the connection, in seconds.
 TO_END = 1.0
-# How long to retry a lost connection before waiting calls fail, and how often, in seconds.
-RECONNECT_SECONDS = 60.0
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 2.0
 # How long a broker short of memory or disk may stop reading, in seconds, unless the URL says otherwise.
 BLOCKED_SECONDS = 60.0
 FAILED = "the connection's thread has failed"
@@ -106,9 +102,7 @@ class Link:
         self._loop: Any = IOLoop()
         self._thread = threading.Thread(target=self._run, name="batonmq-amqp", daemon=True)
         self._linked: dict[Linked, None] = {}
-        self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
-        self._opening: Future[None] | None = None
-        self._is_connecting = False
+        self._reconnection = Reconnection()
         # Calls of threads that have not begun; none is added after the close.
         self._calls: deque[Callable[[], None]] = deque()
         self._guard = threading.Lock()
@@ -116,16 +110,13 @@ class Link:
         self._why_closed = "the connection was closed"
         # Has the last call begun? Until then the thread works through earlier ones.
         self._is_leaving = False
-        self._pause = FIRST_PAUSE
-        self._give_up_at = 0.0
         when_forked(self)
 
     # ------------------------------------------------------------------ from any thread
 
     def open(self) -> None:
         """Connect, once. Raises ConnectionLost, AccessRefused."""
-        future: Future[None] = Future()
-        self._opening = future
+        future = self._reconnection.first()
         self._thread.start()
         self.call(self._connect)
         try:
@@ -183,8 +174,8 @@ class Link:
             if self.connection is not None:
                 begin()
                 return
-            self._waiting.append((begin, future))
-            if not self._is_connecting:
+            self._reconnection.wait(begin, future)
+            if not self._reconnection.is_connecting:
                 self._begin_again()
 
         self.call(run)
@@ -251,7 +242,7 @@ class Link:
     def _connect(self) -> None:
         if self._is_leaving:
             return
-        self._is_connecting = True
+        self._reconnection.attempted()
         self._attempt = WireConnection(
             self.parameters,
             on_open_callback=self._opened,
@@ -264,20 +255,15 @@ class Link:
     def _opened(self, connection: WireConnection) -> None:
         self.connection = connection
         self._attempt = None
-        self._is_connecting = False
-        self._pause = FIRST_PAUSE
         self.product = product_of(connection.server_properties)
         self._blocked = None
         connection.add_on_connection_blocked_callback(self._block)
         connection.add_on_connection_unblocked_callback(self._unblock)
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.resolve(None)
+        self._reconnection.opened(self._tell_opened)
+
+    def _tell_opened(self) -> None:
         for linked in list(self._linked):
             linked.link_opened()
-        waiting, self._waiting = self._waiting, []
-        for function, _ in waiting:
-            function()
 
     def _not_opened(self, _connection: object, error: BaseException) -> None:
         self._attempt = None
@@ -285,16 +271,11 @@ class Link:
             self._end()
             return
         reason = unreachable(error, self.parameters)
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            self._is_connecting = False
-            opening.fail(reason)
-        elif time.monotonic() >= self._give_up_at:
-            self._is_connecting = False
+        pause = self._reconnection.next_pause()
+        if pause is None:
             self._fail_all(reason)
         else:
-            self._loop.call_later(self._pause, self._connect)
-            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+            self._loop.call_later(pause, self._connect)
 
     def _lost(self, _connection: object, error: BaseException) -> None:
         self.connection = None
@@ -314,17 +295,11 @@ class Link:
         return Closed(self._why_closed) if self._is_leaving else error_of(error)
 
     def _begin_again(self) -> None:
-        self._give_up_at = time.monotonic() + RECONNECT_SECONDS
-        self._pause = FIRST_PAUSE
+        self._reconnection.start()
         self._connect()
 
     def _fail_all(self, reason: BatonError) -> None:
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.fail(reason)
-        waiting, self._waiting = self._waiting, []
-        for _, future in waiting:
-            future.fail(reason)
+        self._reconnection.give_up(reason)
         for linked in list(self._linked):
             linked.link_given_up(reason)
 

@@ -12,7 +12,6 @@ import logging
 import secrets
 import ssl
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +25,7 @@ from batonmq.engines.amqp10.parameters import amqp10_parameters
 from batonmq.engines.amqp10.products.desk import Announced
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
+from batonmq.engines.reconnection import Reconnection
 from batonmq.engines.tls import UnusableTls
 from batonmq.errors import BatonError, Closed, ConnectionLost
 
@@ -37,13 +37,9 @@ log = logging.getLogger("batonmq.amqp10")
 PATIENCE = 10.0
 # Seconds for giving back held messages before closing.
 GIVE_BACK = 5.0
-# How long to retry a lost connection before waiting calls fail, and how often, in seconds.
-RECONNECT_SECONDS = 60.0
 # How long a broker that is alive may leave requests unanswered. RabbitMQ does so when it is short of memory or disk: it
 # stops reading from connections that publish.
 ANSWER_SECONDS = 60.0
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 2.0
 
 
 class Linked(ABC):
@@ -84,16 +80,12 @@ class Uplink(AttemptOwner):
         self._loop.at_turn_end(self._flush)
         self._thread = threading.Thread(target=self._run, name="batonmq-amqp10", daemon=True)
         self._linked: dict[Linked, None] = {}
-        self._waiting: list[tuple[Callable[[], None], Future[Any]]] = []
-        self._opening: Future[None] | None = None
+        self._reconnection = Reconnection()
         self._attempt: Attempt | None = None
         self._is_open = False
-        self._is_connecting = False
         self._is_closed = self._is_closing = False
         self._why_closed = "the connection was closed"
         self._finished: Future[None] = Future()
-        self._pause = FIRST_PAUSE
-        self._give_up_at = 0.0
         self._shared: Session | None = None
         self._link_number = 0
         when_forked(self)
@@ -102,8 +94,7 @@ class Uplink(AttemptOwner):
 
     def open(self) -> None:
         """Connect, once. Raises ConnectionLost, AccessRefused."""
-        future: Future[None] = Future()
-        self._opening = future
+        future = self._reconnection.first()
         self._thread.start()
         self.call(self._connect)
         try:
@@ -145,8 +136,8 @@ class Uplink(AttemptOwner):
             if self._is_closed:
                 future.fail(Closed(self._why_closed))
                 return
-            self._waiting.append((function, future))
-            if not self._is_connecting:
+            self._reconnection.wait(function, future)
+            if not self._reconnection.is_connecting:
                 self._begin_again()
 
         if threading.get_ident() == self._thread.ident:
@@ -248,22 +239,17 @@ class Uplink(AttemptOwner):
         """The connection is open."""
         if attempt is not self._attempt:
             return
-        self._is_connecting = False
-        self._pause = FIRST_PAUSE
         self._shared = None
         self.announced = attempt.announced
         self._is_open = True
         if self._is_closed:
             attempt.say_goodbye()
             return
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.resolve(None)
+        self._reconnection.opened(self._tell_opened)
+
+    def _tell_opened(self) -> None:
         for linked in list(self._linked):
             linked.uplink_opened()
-        waiting, self._waiting = self._waiting, []
-        for function, _ in waiting:
-            function()
 
     def attempt_over(self, attempt: Attempt, error: BatonError | None) -> None:
         """The connection is gone, or there never was one."""
@@ -282,27 +268,21 @@ class Uplink(AttemptOwner):
             self._not_opened(error or ConnectionLost("there is no connection"))
 
     def _not_opened(self, error: BatonError) -> None:
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            self._is_connecting = False
-            opening.fail(error)
-        elif time.monotonic() >= self._give_up_at:
-            self._is_connecting = False
+        pause = self._reconnection.next_pause()
+        if pause is None:
             self._fail_all(error)
         else:
-            self._loop.later(self._pause, self._connect)
-            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+            self._loop.later(pause, self._connect)
 
     def _begin_again(self) -> None:
-        self._give_up_at = time.monotonic() + RECONNECT_SECONDS
-        self._pause = FIRST_PAUSE
+        self._reconnection.start()
         self._connect()
 
     def _connect(self) -> None:
         if self._is_closed:
             self._loop.stop()
             return
-        self._is_connecting = True
+        self._reconnection.attempted()
         attempt = self._attempt = Attempt(self, self.parameters, self._container_id, self._loop)
         attempt.begin(self.patience)
 
@@ -334,9 +314,7 @@ class Uplink(AttemptOwner):
             self._attempt.flush()
 
     def _fail_all(self, reason: BatonError) -> None:
-        waiting, self._waiting = self._waiting, []
-        for _, future in waiting:
-            future.fail(reason)
+        self._reconnection.give_up(reason)
         for linked in list(self._linked):
             linked.uplink_given_up(reason)
 

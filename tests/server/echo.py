@@ -116,7 +116,7 @@ class EchoSession:
         self.is_writable = True
         self.is_lost = False
         self.is_storing = False
-        self.ahead_at: set[int] = set()
+        self.flow_at: set[int] = set()
         self.shut_down = ""
         self.user: LogInAnswer = None
 
@@ -146,8 +146,8 @@ class EchoSession:
     def standing(self) -> int:
         return (FINISHED if self.finished else 0) | (SUSPENDED if self.suspended else 0)
 
-    def is_ahead(self) -> bool:
-        return self.pieces in self.ahead_at
+    def needs_flow_control(self) -> bool:
+        return self.pieces in self.flow_at
 
     def go_on(self) -> None:
         if not self.suspended:

@@ -220,13 +220,13 @@ def test_a_publisher_that_outruns_the_store_waits_for_the_next_commit(run: Run, 
     run(main())
 
 
-def test_a_publisher_that_is_ahead_is_read_a_little_later(run: Run, tmp_path: Path) -> None:
+def test_a_publisher_under_flow_control_is_read_a_little_later(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         async with echo_server(tmp_path) as served:
             reader, writer = await served.connect()
             writer.write(b"one")
             await reader.readexactly(3)
-            served.sessions[0].ahead_at.add(2)
+            served.sessions[0].flow_at.add(2)
             writer.write(b"two")
             assert await reader.readexactly(3) == b"two"
             (connection,) = served.server.connections._open

@@ -49,7 +49,7 @@ class Heard:
     def standing(self) -> int:
         return 0
 
-    def is_ahead(self) -> bool:
+    def needs_flow_control(self) -> bool:
         return False
 
     def receive(self, data: bytes) -> None:

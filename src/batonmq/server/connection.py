@@ -16,7 +16,7 @@ from batonmq.server.addresses import address
 from batonmq.server.connection_context import ConnectionContext
 from batonmq.server.connections import Connections
 from batonmq.server.fair_line import network
-from batonmq.server.holds import AHEAD, BACKLOG, STORE_FULL, SUSPENDED, UNREAD, Holds
+from batonmq.server.holds import BACKLOG, FLOW, STORE_FULL, SUSPENDED, UNREAD, Holds
 from batonmq.server.interface import Session
 from batonmq.server.log_ins import Attempt
 from batonmq.server.meter import Meter
@@ -37,7 +37,7 @@ BUSY = standings.BACKLOG | standings.SUSPENDED | FINISHED
 #
 # Without it the kernel gives the publisher all the time it wants, the backlog outgrows the memory and goes
 # through the store: 9.3 us a message instead of 3.5 (bench/: 16 bytes, not persistent).
-AHEAD_SECONDS = 0.001
+FLOW_SECONDS = 0.001
 
 # When a turn's time is used up, input of no more than this many octets is still taken at once, so that small requests
 # need not stand in line. More input is taken in pieces of this size: parsing one takes up to 2 ms.
@@ -181,9 +181,9 @@ class Connection(asyncio.BufferedProtocol):
         if context.store_room.is_full():
             self._holds.hold(STORE_FULL)
             context.store_room.wait(self)
-        if session.is_ahead():
-            self._holds.hold(AHEAD)
-            context.loop.call_later(AHEAD_SECONDS, self._holds.release, AHEAD)
+        if session.needs_flow_control():
+            self._holds.hold(FLOW)
+            context.loop.call_later(FLOW_SECONDS, self._holds.release, FLOW)
 
     def eof_received(self) -> bool:
         """The client has closed its side: send the rest, then close ours."""

@@ -6,19 +6,19 @@ Reading stops while any of these holds, and TCP then slows the client down:
     STORE_FULL  more is collected for the store than it may hold; ends with the next commit
     UNREAD      the client does not read what it is sent, and too much has piled up
     BACKLOG     the client has asked for more than fits in a turn; ends when that is done
-    AHEAD       the client publishes faster than busy consumers can take it; ends within a millisecond
+    FLOW        the client publishes faster than busy consumers can take it; ends within a millisecond
 """
 
 from __future__ import annotations
 
 import asyncio
 
-__all__ = ["AHEAD", "BACKLOG", "STORE_FULL", "SUSPENDED", "UNREAD", "Holds"]
+__all__ = ["BACKLOG", "FLOW", "STORE_FULL", "SUSPENDED", "UNREAD", "Holds"]
 
 SUSPENDED = 1
 STORE_FULL = 2
 UNREAD = 4
-AHEAD = 8
+FLOW = 8
 BACKLOG = 16
 
 

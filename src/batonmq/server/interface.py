@@ -38,7 +38,7 @@ class Session(Protocol):
     def receive(self, data: bytes) -> None:
         """Take in bytes from the client, in any pieces."""
 
-    def is_ahead(self) -> bool:
+    def needs_flow_control(self) -> bool:
         """Does the client publish faster than consumers that are at work can take? Then it is read a little later."""
 
     def turn_ended(self) -> None:

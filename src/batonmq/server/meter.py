@@ -7,7 +7,7 @@ import ssl
 
 from batonmq.broker.model.sockets import Ends, TlsTerms
 from batonmq.server.addresses import ends
-from batonmq.server.holds import AHEAD, STORE_FULL, Holds
+from batonmq.server.holds import FLOW, STORE_FULL, Holds
 from batonmq.server.tls_terms import tls_terms
 
 __all__ = ["Meter"]
@@ -67,4 +67,4 @@ class Meter:
     @property
     def is_held(self) -> bool:
         """Is reading stopped because the client publishes faster than consumers or the store can take?"""
-        return bool(self._holds.reasons & (AHEAD | STORE_FULL))
+        return bool(self._holds.reasons & (FLOW | STORE_FULL))

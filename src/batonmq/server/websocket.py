@@ -126,9 +126,9 @@ class WebSocketSession:
         if self._made is not None and not self._is_gone:
             self._made.go_on()
 
-    def is_ahead(self) -> bool:
+    def needs_flow_control(self) -> bool:
         """Does the client publish faster than consumers can take?"""
-        return self._made is not None and not self._is_gone and self._made.is_ahead()
+        return self._made is not None and not self._is_gone and self._made.needs_flow_control()
 
     def receive(self, data: bytes) -> None:
         """Bytes from the socket."""

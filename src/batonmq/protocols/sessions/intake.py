@@ -170,7 +170,7 @@ class Intake(Generic[_Event]):
         """The client has published by this route; None: it has done something else."""
         self._route = route
 
-    def is_ahead(self) -> bool:
+    def needs_flow_control(self) -> bool:
         """Does the client publish faster than consumers that are at work take it?
 
         Judged, once, by the queue of the last publish: most clients publish to one at a time.

@@ -55,7 +55,7 @@ class Traffic(Protocol):
 class Session(Generic[_Event]):
     """A session, as the server drives it: the parts of a link, and those of a protocol."""
 
-    __slots__ = ("_connection", "_link", "_traffic", "counts", "go_on", "is_ahead", "output", "receive")
+    __slots__ = ("_connection", "_link", "_traffic", "counts", "go_on", "needs_flow_control", "output", "receive")
 
     def __init__(
         self, link: Link[_Event], requests: Requests[_Event], connection: Connection, traffic: Traffic
@@ -72,7 +72,7 @@ class Session(Generic[_Event]):
         """Take in bytes from the client, in any pieces."""
         self.go_on = link.intake.go_on
         """Go on with waiting requests, if the session is not suspended."""
-        self.is_ahead = link.intake.is_ahead
+        self.needs_flow_control = link.intake.needs_flow_control
         """Does the client publish faster than active consumers take its messages?"""
         link.intake.serve(requests)
         link.barrier.listen(traffic, connection)

@@ -16,6 +16,7 @@ BESIDE = frozenset(
         "message",
         "queued",
         "properties",
+        "property_list",
         "fields",
         "field_decoding",
         "field_encoding",

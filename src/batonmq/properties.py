@@ -7,13 +7,37 @@ absent property stays absent. One pass reads what the broker needs for every mes
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, TypedDict, Unpack
 
 from batonmq.field_decoding import decode_table
-from batonmq.field_encoding import encode_name, encode_table
 from batonmq.fields import NAME_MAX, FieldError, FieldValue
+from batonmq.property_list import (
+    APP_ID,
+    CLUSTER_ID,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CORRELATION_ID,
+    DELIVERY_MODE,
+    EXPIRATION,
+    FLAGS,
+    HEADERS,
+    MESSAGE_ID,
+    NAMES,
+    NOT_PLAIN,
+    OCTETS,
+    PERSISTENT,
+    PRIORITY,
+    REPLY_TO,
+    S64,
+    TEXTS,
+    TIMESTAMP,
+    TYPE,
+    UNKNOWN,
+    USER_ID,
+    encode_property,
+)
 
 __all__ = ["AMQP10_TYPE", "EMPTY", "SUBJECT", "Properties", "PropertyValues"]
 
@@ -22,52 +46,7 @@ AMQP10_TYPE: Final = "amqp-1.0"
 SUBJECT: Final = "x-subject"
 """The header with what would be the type of a message, where the type has no room for it."""
 
-PERSISTENT: Final = 2
-"""The delivery mode of a message that must survive a crash; 1 is transient."""
-
-# The flags, in the order of the list. The two low bits name no property; bit 0 would announce further flags.
-CONTENT_TYPE: Final = 1 << 15
-CONTENT_ENCODING: Final = 1 << 14
-HEADERS: Final = 1 << 13
-DELIVERY_MODE: Final = 1 << 12
-PRIORITY: Final = 1 << 11
-CORRELATION_ID: Final = 1 << 10
-REPLY_TO: Final = 1 << 9
-EXPIRATION: Final = 1 << 8
-MESSAGE_ID: Final = 1 << 7
-TIMESTAMP: Final = 1 << 6
-TYPE: Final = 1 << 5
-USER_ID: Final = 1 << 4
-APP_ID: Final = 1 << 3
-CLUSTER_ID: Final = 1 << 2
-UNKNOWN: Final = 0b11
-
-# What the broker has to look at; a message without any of these is plain. A priority matters to few queues, which look
-# for it themselves.
-NOT_PLAIN: Final = HEADERS | REPLY_TO | EXPIRATION | USER_ID
-
-# Those that are texts.
-TEXTS: Final = 0xFFFF & ~(HEADERS | DELIVERY_MODE | PRIORITY | TIMESTAMP | UNKNOWN)
-
-NAMES: Final = (
-    ("content_type", CONTENT_TYPE),
-    ("content_encoding", CONTENT_ENCODING),
-    ("headers", HEADERS),
-    ("delivery_mode", DELIVERY_MODE),
-    ("priority", PRIORITY),
-    ("correlation_id", CORRELATION_ID),
-    ("reply_to", REPLY_TO),
-    ("expiration", EXPIRATION),
-    ("message_id", MESSAGE_ID),
-    ("timestamp", TIMESTAMP),
-    ("type", TYPE),
-    ("user_id", USER_ID),
-    ("app_id", APP_ID),
-    ("cluster_id", CLUSTER_ID),
-)
-
 _U16 = struct.Struct(">H")
-_S64 = struct.Struct(">q")
 
 # Most publishers send the same few properties with every message.
 CACHED_BYTES: Final = 64
@@ -168,8 +147,8 @@ class Properties:
             at += 1
         if first & PRIORITY >> 8:
             at += 1
-        flags = _OCTETS[first | CORRELATION_ID >> 8] + raw[1:at]
-        made = b"%b%b%b%b" % (flags, _OCTETS[len(correlation_id)], correlation_id, raw[at:])
+        flags = OCTETS[first | CORRELATION_ID >> 8] + raw[1:at]
+        made = b"%b%b%b%b" % (flags, OCTETS[len(correlation_id)], correlation_id, raw[at:])
         return Properties(made, self.persistent, self.priority, self.plain)
 
     def validate(self) -> None:
@@ -258,7 +237,7 @@ class Properties:
         """The application's timestamp, in seconds since the epoch."""
         if not self.raw[1] & TIMESTAMP:
             return None
-        value: int = _S64.unpack(self._segments()[TIMESTAMP])[0]
+        value: int = S64.unpack(self._segments()[TIMESTAMP])[0]
         return value
 
     @property
@@ -324,16 +303,16 @@ class Properties:
 def _assembled(segments: dict[int, bytes], changes: PropertyValues) -> Properties:
     """Properties from the bytes of each, with some changed."""
     for name, value in changes.items():
-        flag = _FLAGS.get(name)
+        flag = FLAGS.get(name)
         if flag is None:
             raise TypeError(f"there is no property {name!r}")
         if value is None:
             segments.pop(flag, None)
         elif type(value) is str and flag & TEXTS and len(value) <= NAME_MAX and value.isascii():
-            # What most of them are, for a third of what ``_encode`` costs.
-            segments[flag] = _OCTETS[len(value)] + value.encode()
+            # What most of them are, for a third of what ``encode_property`` costs.
+            segments[flag] = OCTETS[len(value)] + value.encode()
         else:
-            segments[flag] = _encode(name, value)
+            segments[flag] = encode_property(name, value)
     order = sorted(segments, reverse=True)
     return Properties.decode(_U16.pack(sum(order)) + b"".join([segments[flag] for flag in order]))
 
@@ -389,51 +368,6 @@ def _skip_rest(raw: bytes, flags: int, at: int) -> int:
     if flags & UNKNOWN:
         raise FieldError("the content header has flags that name no property")
     return at
-
-
-def _encode_headers(value: Mapping[str, FieldValue] | bytes) -> bytes:
-    return value if isinstance(value, bytes) else encode_table(value)
-
-
-def _encode_octet(value: int) -> bytes:
-    if not 0 <= value <= 255:
-        raise FieldError(f"{value!r} is out of the range 0 to 255")
-    return bytes((value,))
-
-
-def _encode_text(value: str) -> bytes:
-    text = encode_name(value)
-    if len(text) > NAME_MAX:
-        raise FieldError(f"longer than {NAME_MAX} octets: {value[:32]!r}...")
-    return bytes((len(text),)) + text
-
-
-def _encode_timestamp(value: int | datetime) -> bytes:
-    if isinstance(value, datetime):
-        value = int((value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp())
-    try:
-        return _S64.pack(value)
-    except struct.error:
-        raise FieldError(f"{value!r} is no timestamp of 64 bits") from None
-
-
-_FLAGS: Final = dict(NAMES)
-_OCTETS: Final = [bytes((octet,)) for octet in range(256)]
-_ENCODERS: Final[dict[str, Callable[..., bytes]]] = {
-    "headers": _encode_headers,
-    "delivery_mode": _encode_octet,
-    "priority": _encode_octet,
-    "timestamp": _encode_timestamp,
-}
-
-
-def _encode(name: str, value: object) -> bytes:
-    try:
-        return _ENCODERS.get(name, _encode_text)(value)
-    except (AttributeError, TypeError):
-        raise FieldError(f"property {name} cannot hold a value of type {type(value).__name__}") from None
-    except FieldError as error:
-        raise FieldError(f"property {name}: {error}") from None
 
 
 EMPTY: Final = Properties.decode(b"\x00\x00")

@@ -22,7 +22,8 @@ from batonmq.management.http.responses import Json, Response
 from batonmq.management.http.routes import ANY_SIZE, USUAL_SIZE, Route, beside_the_store
 from batonmq.management.slices import Slices
 from batonmq.message import Message
-from batonmq.properties import NAMES, Properties, PropertyValues
+from batonmq.properties import Properties, PropertyValues
+from batonmq.property_list import NAMES
 from batonmq.queued import QueuedMessage
 
 # RabbitMQ's ackmodes, and whether shown messages are accepted, rejected or given back.

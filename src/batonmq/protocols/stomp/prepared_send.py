@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.properties import HEADERS, NOT_PLAIN
+from batonmq.property_list import HEADERS, NOT_PLAIN
 from batonmq.protocols.stomp.headers import OWN_HEADERS
 from batonmq.protocols.stomp.properties import stamped
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.properties import HEADERS, NOT_PLAIN, Properties
+from batonmq.properties import Properties
+from batonmq.property_list import HEADERS, NOT_PLAIN
 from batonmq.protocols.amqp10.messages.entries import entries_of
 from batonmq.protocols.amqp10.messages.property_lists import PropertyList
 from batonmq.protocols.amqp10.messages.tables import MILLISECONDS

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq import properties as basic
+from batonmq import property_list as basic
 from batonmq.fields import FieldError
 from batonmq.properties import AMQP10_TYPE
 from batonmq.protocols.amqp10.codec.encoding import encode, encode_list, encode_map

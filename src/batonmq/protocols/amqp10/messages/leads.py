@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq import properties as basic
+from batonmq import property_list as basic
 from batonmq.broker.features.publish_headers import DEDUPLICATION
 from batonmq.protocols.amqp10.messages.headers import said_by_header
 from batonmq.protocols.amqp10.messages.tables import (

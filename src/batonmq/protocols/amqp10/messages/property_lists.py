@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq import properties as basic
+from batonmq import property_list as basic
 from batonmq.protocols.amqp10.messages.entries import is_text, named_text
 from batonmq.protocols.amqp10.messages.identifiers import fits, names_queue, reply_as_text
 from batonmq.protocols.amqp10.messages.tables import GROUP, GROUP_SEQUENCE, REPLY_TO_GROUP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batonmq.errors import StoreCorrupt
-from batonmq.store.reading import definition_of
+from batonmq.store.starting import definition_of
 
 
 @pytest.mark.parametrize("value", ["", "null", "[]", "[" * 100_000, '{"a":' * 100_000])

@@ -13,8 +13,8 @@ from batonmq.message import FRAMING_MAX, Message, framing_of
 from batonmq.properties import Properties
 from batonmq.queued import DURABLE, QueuedMessage, Settlement
 from batonmq.store import SqliteStore
-from batonmq.store.reading import unsound_rows
 from batonmq.store.records import POSITION_BITS
+from batonmq.store.starting import unsound_rows
 
 FIRST = 1 << POSITION_BITS
 LAST = FIRST + 10_000

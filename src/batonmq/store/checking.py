@@ -16,10 +16,11 @@ from batonmq.store.failures import DAMAGE
 from batonmq.store.leftovers import has_log
 from batonmq.store.log_breaks import log_break
 from batonmq.store.looking import look_into, open_to_look
-from batonmq.store.reading import DEFINITIONS, definition_of, select_run, unsound_rows
+from batonmq.store.reading import select_run
 from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.salvage import Gap, past_damage
 from batonmq.store.schema import is_marked_open, rows
+from batonmq.store.starting import DEFINITIONS, definition_of, unsound_rows
 from batonmq.store.texts import from_file
 from batonmq.store.verifying import look_through
 

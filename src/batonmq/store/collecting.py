@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batonmq.field_encoding import encode_table
+from batonmq.purity import mypyc_attr
 from batonmq.queued import HELD, READY
 from batonmq.store.batch import Batch
 from batonmq.store.checksums import content_sum, definition_sum, lane_sum, trash_sum
@@ -31,6 +32,7 @@ DEFINE = (
 SHARED_BODY_MIN = 4096
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Collecting(Store):
     """The half of a store that only takes note."""
 

@@ -20,12 +20,12 @@ from batonmq.store.leftovers import has_log, set_aside
 from batonmq.store.log_breaks import log_break
 from batonmq.store.maintenance import Maintenance
 from batonmq.store.queries import Queries
-from batonmq.store.reading import check_numbers, read_definitions, read_lanes
 from batonmq.store.records import Snapshot
 from batonmq.store.recovery import Recovery
 from batonmq.store.reserve import LAST_SIZE, Reserve
 from batonmq.store.schema import connect, is_marked_open, note_closing, read_opening, read_served
 from batonmq.store.shortage import Shortage
+from batonmq.store.starting import check_numbers, read_definitions, read_lanes
 from batonmq.store.transaction import Transaction
 from batonmq.store.write_ahead_log import WriteAheadLog
 

@@ -13,10 +13,11 @@ for the number that its message belongs to.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING
 
 from batonmq.errors import StoreError
+from batonmq.purity import mypyc_attr
 from batonmq.store.records import LANES_MAX
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from batonmq.store.status import StoreStatus
 
 
-class Store(ABC):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Store(metaclass=ABCMeta):
     """Where messages and definitions are kept. Not thread-safe but for ``commit``."""
 
     def __init__(self) -> None:

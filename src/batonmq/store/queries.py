@@ -8,9 +8,10 @@ from typing import Any
 import apsw
 
 from batonmq.store.failures import unreadable
-from batonmq.store.reading import IN_ORDER, check_order, read_returned, select_run
+from batonmq.store.reading import IN_ORDER, check_order, select_run
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.schema import connect_reader, rows
+from batonmq.store.starting import read_returned
 
 __all__ = ["Queries"]
 

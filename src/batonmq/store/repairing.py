@@ -23,11 +23,11 @@ from batonmq.store.leftovers import has_log
 from batonmq.store.log_breaks import log_break
 from batonmq.store.looking import look_into
 from batonmq.store.pages import Pages, Values
-from batonmq.store.reading import DEFINITIONS
 from batonmq.store.records import POSITION_BITS
 from batonmq.store.rescue import Rescue, Saved
 from batonmq.store.salvage import MESSAGE_COLUMNS, Gap, Row, past_damage
 from batonmq.store.schema import connect, read_opening, rows
+from batonmq.store.starting import DEFINITIONS
 
 __all__ = ["Saved", "repair_file"]
 

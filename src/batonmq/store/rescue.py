@@ -14,10 +14,10 @@ from batonmq.fields import FieldValue
 from batonmq.properties import Properties
 from batonmq.store.checksums import definition_sum, lane_sum, trash_sum
 from batonmq.store.collecting import DEFINE
-from batonmq.store.reading import definition_of
 from batonmq.store.records import DELAY_LANE, LANES_MAX, POSITION_BITS, POSITION_MASK
 from batonmq.store.salvage import MESSAGE_COLUMNS, Row, fault_of, with_numbers
 from batonmq.store.schema import rows
+from batonmq.store.starting import definition_of
 from batonmq.store.texts import from_file, to_file
 
 __all__ = ["Rescue", "Saved"]

@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    # Its name is what mypyc goes by.
-    from mypy_extensions import mypyc_attr
+    # Their names are what mypyc goes by.
+    from mypy_extensions import i64, mypyc_attr
 else:
+    # A number that mypyc keeps in 64 bits, without looking whether it fits.
+    i64 = int
 
     def mypyc_attr(**_attributes: bool) -> Callable[[type], type]:
         """What mypyc is told of a class. To Python it means nothing."""
         return lambda cls: cls
 
 
-__all__ = ["choose", "is_compiled", "mypyc_attr", "told", "why_pure"]
+__all__ = ["choose", "i64", "is_compiled", "mypyc_attr", "told", "why_pure"]
 
 # One that is compiled wherever any is.
 _ONE_OF_THEM = "batonmq.message"

@@ -15,7 +15,7 @@ from batonmq.message import Message
 from batonmq.properties import Properties
 from batonmq.queued import DELAYED, DURABLE, READY, QueuedMessage, Settlement
 from batonmq.store import SqliteStore
-from batonmq.store.records import DELAY_LANE, POSITION_BITS
+from batonmq.store.records import DELAY_LANE, LANES_MAX, POSITION_BITS
 
 LANE, WAITING = 1, 2
 FIRST, WAITS_FROM = LANE << POSITION_BITS, WAITING << POSITION_BITS
@@ -173,6 +173,17 @@ def test_keys_are_kept_with_their_batch(store: SqliteStore, tmp_path: Path) -> N
     commit(store)
     assert store.read_dedup_keys(LANE) == [(FIRST + 2, b"b", 6)]
     assert store.read_dedup_keys(WAITING) == []
+
+
+@pytest.mark.timeout(20)
+def test_keys_are_found_in_whatever_lanes_they_are(store: SqliteStore) -> None:
+    lanes = (1, 2, 7, LANES_MAX)
+    for lane in lanes:
+        store.insert_dedup_key((lane << POSITION_BITS) + 1, b"a", lane)
+        store.insert_dedup_key((lane << POSITION_BITS) + 2, b"b", lane)
+    commit(store)
+    found = {lane: [at for _, _, at in store.read_dedup_keys(lane)] for lane in (1, 2, 3, 7, LANES_MAX - 1, LANES_MAX)}
+    assert found == {1: [1, 1], 2: [2, 2], 3: [], 7: [7, 7], LANES_MAX - 1: [], LANES_MAX: [LANES_MAX] * 2}
 
 
 def test_a_place_to_return_to_is_given_to_nobody_else(tmp_path: Path, queue: Settlement) -> None:

@@ -233,6 +233,16 @@ class Store(metaclass=ABCMeta):
         StoreError.
         """
 
+    def read_ahead(self, after_row: int, last_row: int, like: Message) -> None:  # noqa: B027 (one that cannot need not)
+        """A queue will read on behind that row, up to the last one at most; ``like``: a message that is before it."""
+
+    def found_ahead(self, after_row: int, last_row: int, changed_in: int) -> StoredRun | None:
+        """What ``read_run`` would find that is committed, or a part, as it was read ahead; None: nothing was.
+
+        ``changed_in``: the last batch that has changed anything behind the row, but for new messages at the tail.
+        """
+        return None
+
     @abstractmethod
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
         """Messages between the rows whose time is over (``now`` in ms of the epoch); never while ``busy``."""

@@ -7,9 +7,12 @@ from typing import Any
 
 import apsw
 
+from batonmq.message import Message
 from batonmq.store.failures import unreadable
+from batonmq.store.packed import BODY_MAX, unpack
 from batonmq.store.reading import IN_ORDER, check_order, select_run
-from batonmq.store.records import POSITION_BITS, POSITION_MASK, StoredRun
+from batonmq.store.reading_ahead import ReadingAhead
+from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.schema import connect_reader, rows
 from batonmq.store.starting import read_returned
 
@@ -18,13 +21,22 @@ __all__ = ["Queries"]
 log = logging.getLogger("batonmq.store")
 
 
+# From each lane's first key to that of the next lane. A look for each of ten thousand queues takes 30 ms, this none.
+LANES_WITH_KEYS = (
+    "WITH RECURSIVE found(lane) AS (SELECT min(id) >> 45 FROM seen UNION ALL"
+    " SELECT (SELECT min(id) >> 45 FROM seen WHERE id >= (found.lane + 1) << 45) FROM found"
+    f" WHERE lane < {LANES_MAX})"
+    " SELECT lane FROM found WHERE lane IS NOT NULL"
+)
+
+
 class Queries:
     """Reads through two connections: the store's own, which sees what was written, and one that sees what is committed.
 
     The second reads at any time, so that a long backlog is not read in the pauses between commits alone.
     """
 
-    __slots__ = ("_committed", "_db", "_path", "_returned")
+    __slots__ = ("_ahead", "_committed", "_db", "_path", "_returned", "_with_keys")
 
     def __init__(self, db: apsw.Connection, path: str) -> None:
         """Raises apsw.Error."""
@@ -32,15 +44,30 @@ class Queries:
         self._path = path
         # By lane, the last row that a crash has brought back: those up to it count once more than they say.
         self._returned = read_returned(db)
+        # The lanes that have keys for de-duplication, once that was asked for.
+        self._with_keys: set[int] | None = None
         self._committed = connect_reader(path)
+        self._ahead = ReadingAhead(path)
 
     def close(self) -> None:
-        """Close the second connection."""
+        """Close the second connection, and end what reads ahead."""
+        self._ahead.close()
         self._committed.close()
 
     def drop_lane(self, lane_id: int) -> None:
         """The lane's number may come again for another queue."""
         self._returned.pop(lane_id, None)
+        self._ahead.forget(lane_id)
+
+    def read_ahead(self, lane_id: int, after_row: int, last_row: int, like: Message, committed: int) -> None:
+        """Read in a thread what ``found_ahead`` will be asked for; ``committed``: the last batch that is."""
+        if after_row >= self._returned.get(lane_id, 0) and like.weight <= BODY_MAX:
+            self._ahead.ask(lane_id, after_row, last_row, like, committed)
+
+    def found_ahead(self, lane_id: int, after_row: int, changed_in: int) -> StoredRun | None:
+        """What was read ahead behind a row, if nothing has changed it since; None: read it now."""
+        packed = self._ahead.take(lane_id, after_row, changed_in)
+        return unpack(packed, after_row) if packed is not None else None
 
     def messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
         """The messages of a lane that ``where`` finds, what was written and is not committed too. Raises StoreError."""
@@ -71,7 +98,11 @@ class Queries:
         return self._db.execute(sql, (lane_id, after_row)).get or 0
 
     def keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
-        """The keys for de-duplication that a lane has: number, key, when. Raises StoreError."""
+        """The keys for de-duplication that a lane has: number, key, when. For the start. Raises StoreError."""
+        if self._with_keys is None:
+            self._with_keys = {found for (found,) in self._rows(LANES_WITH_KEYS)}
+        if lane_id not in self._with_keys:
+            return []
         first = lane_id << POSITION_BITS
         found = self._rows(
             "SELECT id, key, at FROM seen WHERE id BETWEEN ? AND ? ORDER BY id", (first, first | POSITION_MASK)

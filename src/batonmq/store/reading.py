@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 import apsw
@@ -12,7 +13,7 @@ from batonmq.properties import EMPTY, Properties
 from batonmq.queued import UNCOUNTED
 from batonmq.store.checksums import ADDED, MODULUS, WRONG, address_sum
 from batonmq.store.records import StoredMessage, StoredRun
-from batonmq.store.texts import from_file
+from batonmq.store.texts import from_file, to_file
 
 # What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us. Up to the
 # first value a crash has brought back what was not given back before, counted once more than its row says. A message of
@@ -28,8 +29,8 @@ SELECT = (
     " WHEN framing THEN (framing << 60) | (start << 30) | size END, checksum FROM message "
 )
 # A body has at most 1,000,000,000 bytes in SQLite.
-SIZE_BITS = 30
-SIZE_MASK = (1 << SIZE_BITS) - 1
+SIZE_BITS: Final = 30
+SIZE_MASK: Final = (1 << SIZE_BITS) - 1
 # Between two rows, after a time and a row of a lane of delays, and of a lane those whose time is over.
 IN_ORDER = "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 DELAYED = "WHERE id >> 45 = ? AND due > 0 AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?"
@@ -38,6 +39,9 @@ EXPIRED = "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER 
 OUT_OF_BODY = "its framing has its body where it has none"
 # How often a message can have been delivered; and what stands for one that came back, and was never counted.
 COUNT_MAX = UNCOUNTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def select_run(
@@ -53,38 +57,47 @@ def select_run(
     add_row = run.rows.append
     add_message = run.messages.append
     cursor = db.execute(SELECT + where, (returned_to, *values))
+    # Any value may stand in any column of a file that is damaged, but for a row's number.
+    entries: Iterator[tuple[int, object, object, object, object, object, object]] = cursor
     exchange = routing_key = ""
     raw = EMPTY.raw
     address = address_sum(exchange, routing_key)
-    before_body = crc32(raw, address)
+    # As the object that it is: it is asked for with each body.
+    before_body: Any = crc32(raw, address)
     properties = EMPTY
     framed = start = size = 0
     framing: Framing | None = None
-    for row, new_exchange, new_key, new_raw, body, unusual, checksum in cursor:
+    sum_of: Any = crc32
+    for row, new_exchange, new_key, new_raw, body, unusual, checksum in entries:
         # Like messages share the objects of their address and properties, as a publisher's do: encoders go by identity.
         try:
-            if new_exchange != exchange or new_key != routing_key:
-                address = address_sum(new_exchange, new_key)
-                before_body = crc32(raw, address)
-                if new_exchange != exchange:
-                    exchange = from_file(new_exchange)
-                if new_key != routing_key:
-                    routing_key = from_file(new_key)
+            if not (isinstance(new_exchange, str) and new_exchange == exchange):
+                in_file = _name(new_exchange)
+                address = address_sum(in_file, to_file(routing_key))
+                before_body = sum_of(raw, address)
+                exchange = from_file(in_file)
+            if not (isinstance(new_key, str) and new_key == routing_key):
+                in_file = _name(new_key)
+                address = address_sum(to_file(exchange), in_file)
+                before_body = sum_of(raw, address)
+                routing_key = from_file(in_file)
+            if not isinstance(new_raw, bytes):
+                raise TypeError(f"its properties are {type(new_raw).__name__}")
             if new_raw != raw:
                 properties = Properties.decode(new_raw)
                 raw = new_raw
-                before_body = crc32(raw, address)
-            if type(body) is not bytes:
+                before_body = sum_of(raw, address)
+            if not isinstance(body, bytes):
                 raise TypeError(f"its body is {type(body).__name__}")
             if checksum is not None:
-                beside = unusual or 0
-                if type(beside) is str:
-                    beside = int(beside.rpartition(" ")[2])
-                if (crc32(body, before_body) + row + beside) % MODULUS != checksum:
+                expected: int = sum_of(body, before_body) + row
+                if unusual is not None:
+                    expected += _beside(unusual)
+                if not isinstance(checksum, int) or checksum != expected % MODULUS:
                     raise ValueError(WRONG)
             if unusual is None:
                 message = Message(exchange, routing_key, properties, body)
-            elif type(unusual) is int:
+            elif isinstance(unusual, int):
                 if unusual != framed:
                     framing = framing_of(unusual >> 2 * SIZE_BITS)
                     start = unusual >> SIZE_BITS & SIZE_MASK
@@ -95,7 +108,7 @@ def select_run(
                     raise ValueError(OUT_OF_BODY)
                 message = Message(exchange, routing_key, properties, body, start, size, framing, weight)
             else:
-                stored = run.unusual[row] = _unusual(row, exchange, routing_key, properties, body, unusual)
+                stored = run.unusual[row] = _unusual(row, exchange, routing_key, properties, body, str(unusual))
                 message = stored.message
         except (AttributeError, BatonError, IndexError, TypeError, ValueError) as error:
             run.unreadable[row] = str(error)
@@ -107,6 +120,21 @@ def select_run(
             cursor.close()
             break
     return run
+
+
+def _beside(unusual: object) -> int:
+    """What a row's checksum has beside its content and its number, as the last of the numbers in the text."""
+    if isinstance(unusual, int):
+        return unusual
+    return int(str(unusual).rpartition(" ")[2])
+
+
+def _name(value: object) -> str | bytes:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value
+    raise TypeError(f"a name of its address is {type(value).__name__}")
 
 
 def _unusual(

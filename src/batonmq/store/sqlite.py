@@ -32,6 +32,7 @@ from batonmq.store.write_ahead_log import WriteAheadLog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batonmq.message import Message
     from batonmq.queued import QueuedMessage
 
 log = logging.getLogger("batonmq.store")
@@ -163,6 +164,15 @@ class SqliteStore(Collecting):
         else:
             found = self._messages(IN_ORDER, lane_id, values, most_bytes)
         reached("page.read")
+        return found
+
+    def read_ahead(self, after_row: int, last_row: int, like: Message) -> None:
+        self._queries.read_ahead(last_row >> POSITION_BITS, after_row, last_row, like, self.committed)
+
+    def found_ahead(self, after_row: int, last_row: int, changed_in: int) -> StoredRun | None:
+        found = self._queries.found_ahead(last_row >> POSITION_BITS, after_row, changed_in)
+        if found is not None:
+            reached("page.read")
         return found
 
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> StoredRun:

@@ -134,8 +134,13 @@ class PagedWindow(Window):
         past_limit: list[QueuedMessage] = []
         is_whole = True
         size = read = 0
+        rows, messages = found.rows, found.messages
+        queue = self.queue
+        append = self.ready.append
         try:
-            for row, message in zip(found.rows, found.messages, strict=True):
+            for place in range(len(rows)):
+                row = rows[place]
+                message = messages[place]
                 if held and row in held:
                     self.horizon = row
                     continue
@@ -145,20 +150,20 @@ class PagedWindow(Window):
                     is_whole = False
                     break
                 if unusual and row in unusual:
-                    queued = self.queue.revive(unusual[row])
+                    queued = queue.revive(unusual[row])
                     if is_past_limit(queued):
                         self.horizon = row
                         self.unpage(queued)
                         past_limit.append(queued)
                         continue
                 else:
-                    queued = QueuedMessage(message, self.queue, row, DURABLE)
-                self.ready.append(queued)
+                    queued = QueuedMessage(message, queue, row, DURABLE)
+                append(queued)
                 size += cost
                 read += 1
                 self.horizon = row
                 if queued.expires_at or not message.properties.plain:
-                    self.queue.paged_in(queued)
+                    queue.paged_in(queued)
         finally:
             # Count the messages in memory even after a failure.
             self.next_does_not_fit = not is_whole and not read

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Final, cast
 
 from starlette.types import ASGIApp
+from uvicorn._types import HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -156,8 +158,7 @@ class HttpConnection(H11Protocol):
         visitors: Connections[Connected],
         arrived: Callable[[ssl.SSLObject], str] | None,
     ) -> None:
-        # The state of its requests: see ``logged_in``.
-        super().__init__(server.config, server.state, {"connection": self})
+        super().__init__(server.config, server.state, {})
         self.logger = _silent
         self.access_log = False
         self._http = server
@@ -169,6 +170,10 @@ class HttpConnection(H11Protocol):
         # The unsent size of the answer at the last check, and since when it has not changed.
         self._unread = 0
         self._unread_since = 0.0
+        self.is_gone = False
+        """Is its socket gone?"""
+        # Callbacks of its requests for that moment.
+        self._watching: dict[Callable[[], None], None] = {}
 
     # From the event loop
 
@@ -177,6 +182,8 @@ class HttpConnection(H11Protocol):
         # uvloop's transports have the methods and not the base class.
         transport = cast(asyncio.Transport, transport)
         super().connection_made(transport)
+        # The state of its requests. A client whose TLS handshake fails never gets here, nor to ``connection_lost``.
+        self.app_state["connection"] = self
         self.peer = address(transport.get_extra_info("peername"))[0]
         if self._arrived is not None:
             self._arrived(transport.get_extra_info("ssl_object"))
@@ -209,6 +216,10 @@ class HttpConnection(H11Protocol):
 
         If it was the body of a request, this is the request's answer, and its own is dropped.
         """
+        error = sys.exc_info()[1]
+        if error is not None:
+            # One of its own methods raised it: a reference cycle (h11 0.16, ``_reraise_as_remote_protocol_error``).
+            error.__traceback__ = None
         cycle = self._cycle()
         if cycle is not None and (cycle.response_started if not cycle.response_complete else cycle.more_body):
             # It was answered, or is being answered: there is no place for another answer.
@@ -246,10 +257,31 @@ class HttpConnection(H11Protocol):
         """The socket is gone."""
         self._visitors.remove(self)
         self._http.leave(self)
-        self.app_state.clear()
         super().connection_lost(exc)
+        # After a reset the library leaves its timer running (uvicorn 0.54).
+        self._unset_keepalive_if_required()
+        self._come_apart()
+        self.is_gone = True
+        watching, self._watching = self._watching, {}
+        for told in watching:
+            told()
+
+    def _come_apart(self) -> None:
+        """End its reference cycles: the collector seldom looks at old objects, and clients come in thousands."""
+        self.app_state.clear()
+        # Its last request has a copy of that. The library's types hide that these may be None.
+        self.scope = cast(HTTPScope, None)
+        self.cycle = cast(RequestResponseCycle, None)
 
     # From requests
+
+    def when_gone(self, told: Callable[[], None]) -> None:
+        """Call back when its socket is gone. It is not gone yet."""
+        self._watching[told] = None
+
+    def not_when_gone(self, told: Callable[[], None]) -> None:
+        """Forget this callback."""
+        self._watching.pop(told, None)
 
     def logged_in(self) -> None:
         """Its client has logged in with name and password, or with a session."""

@@ -11,7 +11,8 @@ from typing import Final
 from starlette.requests import Request
 
 from batonmq.broker.model.access import BUSY, TOO_MANY_LOG_INS, LogInAnswer, User
-from batonmq.management.http.errors import HttpError, Unauthorized
+from batonmq.management.http.connection import HttpConnection
+from batonmq.management.http.errors import BadRequest, HttpError, Unauthorized
 from batonmq.management.http.sessions import Session, Sessions
 from batonmq.server.addresses import address
 from batonmq.server.extensions import Parts
@@ -64,6 +65,9 @@ class LogIn:
 
     async def check(self, request: Request, name: str, password: str) -> User:
         """The user of that name and password. Raises HttpError as ``user`` does."""
+        connection: HttpConnection = request.state.connection
+        if connection.is_gone:
+            raise _gone()
         peer, is_loopback = address(request.scope.get("client"))
         is_loopback = is_loopback and _calls_this_machine(request)
         answered: asyncio.Future[LogInAnswer] = asyncio.get_running_loop().create_future()
@@ -72,15 +76,21 @@ class LogIn:
             if not answered.done():
                 answered.set_result(found)
 
+        def gone() -> None:
+            answer(BUSY)
+
         attempt = self._parts.log_ins.authenticate(
             name, password, peer, answer, is_loopback=is_loopback, protocol="http"
         )
+        connection.when_gone(gone)
         try:
             found = await answered
-        except asyncio.CancelledError:
+        finally:
+            connection.not_when_gone(gone)
             if attempt is not None:
                 self._parts.log_ins.withdraw(attempt)
-            raise
+        if connection.is_gone:
+            raise _gone()
         if found is BUSY:
             raise HttpError(503, "service_unavailable", TOO_MANY_LOG_INS, {"retry-after": "1"})
         if not isinstance(found, User):
@@ -138,6 +148,11 @@ def _refuse_other_pages(request: Request) -> None:
 def _is_of_another_site(request: Request) -> bool:
     """Does the browser report a request from a page of another host?"""
     return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
+def _gone() -> HttpError:
+    """An answer that nobody reads. A check takes 50 ms of CPU and 16 MiB: a client that has left gets none."""
+    return BadRequest("the client went away")
 
 
 def _other_page() -> HttpError:

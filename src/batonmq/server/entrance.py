@@ -20,6 +20,7 @@ from batonmq.server.addresses import address
 from batonmq.server.certificates import certificate_name
 from batonmq.server.connections import Connections
 from batonmq.server.fair_line import network
+from batonmq.server.listeners import ACCEPTED
 from batonmq.server.refusals import Refusals
 from batonmq.server.tls import Tls
 from batonmq.server.tls_failures import WENT_AWAY, handshake_failure
@@ -82,19 +83,23 @@ class Entrance:
     async def _accept(self) -> None:
         with self._listening:
             while True:
-                try:
-                    accepted, peername = await self._loop.sock_accept(self._listening)
-                except OSError as error:
-                    # Otherwise the client was gone before it was accepted.
-                    if error.errno in _EXHAUSTED:
-                        logger.error("no more connections can be accepted for now: %s", error.strerror)
-                        await asyncio.sleep(PAUSE_SECONDS)
-                    continue
-                arrival = Arrival(self, accepted, address(peername)[0])
-                if self._arrivals.add(arrival):
-                    arrival.start(self._loop)
-                else:
-                    accepted.close()
+                for _ in range(ACCEPTED):
+                    try:
+                        self._take_in(*await self._loop.sock_accept(self._listening))
+                    except OSError as error:
+                        # Otherwise the client was gone before it was accepted.
+                        if error.errno in _EXHAUSTED:
+                            logger.error("no more connections can be accepted for now: %s", error.strerror)
+                            await asyncio.sleep(PAUSE_SECONDS)
+                # On asyncio's own loop, sock_accept returns at once while clients wait.
+                await asyncio.sleep(0)
+
+    def _take_in(self, accepted: socket.socket, peername: object) -> None:
+        arrival = Arrival(self, accepted, address(peername)[0])
+        if self._arrivals.add(arrival):
+            arrival.start(self._loop)
+        else:
+            accepted.close()
 
     async def shake_hands(self, accepted: socket.socket, arrived: Arrived) -> None:
         """The handshake of one client, which becomes a connection. Raises OSError."""
@@ -128,25 +133,33 @@ class Entrance:
 class Arrival:
     """A client whose handshake is under way."""
 
-    __slots__ = ("_accepted", "_entrance", "_task", "peer")
+    __slots__ = ("_accepted", "_entrance", "_has_begun", "_task", "peer")
 
     def __init__(self, entrance: Entrance, accepted: socket.socket, peer: str) -> None:
         self._entrance = entrance
         self._accepted = accepted
         self._task: asyncio.Task[None] | None = None
+        self._has_begun = False
         self.peer = peer
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin the handshake."""
         self._task = loop.create_task(self._arrive())
+        # Not in the task itself: a task that is cancelled before its first step runs no code.
+        self._task.add_done_callback(self._over)
 
     async def _arrive(self) -> None:
+        self._has_begun = True
         try:
             await self._entrance.shake_hands(self._accepted, self._arrived)
         except OSError as error:
             self._entrance.refuse(self, handshake_failure(error))
-        finally:
-            self._entrance.left(self)
+
+    def _over(self, _: asyncio.Task[None]) -> None:
+        self._task = None
+        self._entrance.left(self)
+        if not self._has_begun:
+            self._accepted.close()
 
     def _arrived(self, tls: ssl.SSLObject) -> str:
         # The connection takes over its place.

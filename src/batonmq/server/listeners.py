@@ -16,12 +16,15 @@ from batonmq.server.failures import StartError
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.tls import Tls
 
-__all__ = ["Address", "Endpoint", "MakeVisitor", "listen", "raise_descriptor_limit"]
+__all__ = ["ACCEPTED", "Address", "Endpoint", "MakeVisitor", "listen", "raise_descriptor_limit"]
 
 # Descriptors besides connections: the store, its journal, listeners, the loop, standard streams.
 OTHER_DESCRIPTORS = 64
 
 EVERYWHERE = ("", "*")
+
+ACCEPTED = 16
+"""Connections that asyncio's own loop accepts of one socket in a pass; uvloop accepts one. Each takes some 100 us."""
 
 
 class Address(NamedTuple):

@@ -18,7 +18,7 @@ from batonmq.server.connections import Connected, Connections, Places
 from batonmq.server.entrance import Arrival, Entrance, MakeConnection
 from batonmq.server.failures import StartError
 from batonmq.server.interface import Broker, Store
-from batonmq.server.listeners import Address, Endpoint, listen, raise_descriptor_limit
+from batonmq.server.listeners import ACCEPTED, Address, Endpoint, listen, raise_descriptor_limit
 from batonmq.server.log_ins import LogIns
 from batonmq.server.recognise import ServedProtocol
 from batonmq.server.refusals import Refusals
@@ -128,7 +128,10 @@ class SocketServer:
             return Entrance(
                 opened, endpoint.tls, endpoint.alpn, self._arrivals, self._refusals, make_connection, self._vitals
             )
-        return await self._loop.create_server(make_connection, sock=opened, backlog=endpoint.backlog)
+        # On asyncio's own loop ``backlog`` also limits the accepts of a pass. The listen call restores the real one.
+        server = await self._loop.create_server(make_connection, sock=opened, backlog=min(ACCEPTED, endpoint.backlog))
+        opened.listen(endpoint.backlog)
+        return server
 
     def _make_connection(self, endpoint: Endpoint) -> MakeConnection:
         if endpoint.make_visitor is not None:

@@ -78,6 +78,9 @@ class EchoBroker:
     def on_work(self) -> None:
         self._host()
 
+    def finish_returns(self) -> None:
+        """Nothing comes back."""
+
     def end_turn(self) -> None:
         self.turn_time.begin()
         self.turns += 1

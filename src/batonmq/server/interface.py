@@ -113,6 +113,9 @@ class Broker(Protocol):
     def end_turn(self) -> None:
         """Dispatch ready messages."""
 
+    def finish_returns(self) -> None:
+        """Put all returned messages back in their queues now, before the last turn."""
+
     @property
     def timetable(self) -> Timetable:
         """When to call `run_timers` next."""

@@ -196,6 +196,7 @@ class SocketServer:
             await self.connections.cut()
             self._timers.stop()
             self._log_ins.stop()
+            self._broker.finish_returns()
             self._turns.end()
             await self._committer.drain()
             self._committer.stop()

@@ -74,6 +74,9 @@ def refuses(queue: QueueState, message: Message) -> bool:
 
 def make_room(queue: QueueState) -> None:
     """Drop messages from the head until the limit is met. Held ones do not count; consumers are served first."""
+    if queue.returning:
+        # The oldest messages are not back yet. The end of the return calls this again.
+        return
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
     if not queue.scheduler.is_serving:
@@ -104,7 +107,7 @@ def drop_what_is_too_much(queue: QueueState, *, has_read: bool = False) -> None:
 
     It drops some messages at a time, and continues by itself. ``has_read``: the store was just read on.
     """
-    if queue.deleted or queue.settings.overflow != DROP_HEAD:
+    if queue.deleted or queue.returning or queue.settings.overflow != DROP_HEAD:
         return
     if not queue.scheduler.is_serving:
         queue.scheduler.call(partial(drop_what_is_too_much, queue))

@@ -53,6 +53,7 @@ class QueueState(LaneOwner):
         "passed",
         "paused",
         "ready_consumers",
+        "returning",
         "scheduler",
         "settings",
         "spilled",
@@ -99,6 +100,8 @@ class QueueState(LaneOwner):
         # Is the queue in the scheduler's list for the end of the turn?
         self.touched = False
         self.unsettled = 0
+        # Are messages on their way back to their old places? Until they arrive, nothing leaves the queue.
+        self.returning = False
         # Was a transient message ever written to the store? A delayed one moves to another lane there.
         self.spilled = False
         # When the queue was last used, in monotonic seconds.
@@ -216,6 +219,14 @@ class QueueState(LaneOwner):
     def given_back(self) -> None:
         """Count one message less as unsettled."""
         self.unsettled -= 1
+
+    def begins_to_return(self) -> None:
+        """A return has begun that takes several turns."""
+        self.returning = True
+
+    def has_returned(self) -> None:
+        """All messages are back."""
+        self.returning = False
 
     def has_spilled(self) -> None:
         """Note that a transient message was written to the store."""

@@ -7,6 +7,10 @@ something to hand out come first; then, while the store is free, comes what was 
     EXPIRE  messages that are only in the store expire, for as long
     CALL    whoever waited for the store goes on, all of them
     WORK    messages fall due, deadlines pass, keys are forgotten: SHARE of them a turn, for all queues together
+
+Whether the store is free or not:
+
+    RETURN  messages that clients gave back go back to their places: RETURNS of them a turn, for all queues together
 """
 
 from __future__ import annotations
@@ -36,11 +40,14 @@ READ: Final = 0
 EXPIRE: Final = 1
 CALL: Final = 2
 WORK: Final = 3
+RETURN: Final = 4
 
 # The seconds of a turn for reading messages from the store: at a start thousands of queues may need it.
 READ_SECONDS: Final = 0.005
 # The amount of piecemeal work in a turn: this many due messages take 3 ms, including the store.
 SHARE: Final = 256
+# The number of returned messages in a turn: each takes 1.3 us.
+RETURNS: Final = 2_000
 # Work that the store refused is tried again after this many seconds.
 RETRY_SECONDS: Final = 1.0
 # The result of a job that can do nothing before the next commit.
@@ -82,7 +89,7 @@ class Scheduler:
         self._host: Callable[[], None] = lambda: None
         self._touched: list[Scheduled] = []
         # By priority; each job once, oldest first.
-        self._jobs: list[dict[Callable[..., object], None]] = [{}, {}, {}, {}]
+        self._jobs: list[dict[Callable[..., object], None]] = [{}, {}, {}, {}, {}]
 
     def begin_chained(self) -> None:
         """Note the start of nested work, which ``chained`` counts."""
@@ -99,6 +106,8 @@ class Scheduler:
 
     def serve(self, is_serving: bool = True) -> None:
         """Start or stop delivering messages and letting them fall due."""
+        if not is_serving:
+            self.finish_returns()
         self.is_serving = is_serving
 
     def now(self) -> int:
@@ -120,8 +129,9 @@ class Scheduler:
     def soon(self, priority: int, job: Callable[..., object], *, is_possible: bool | None = None) -> None:
         """Put a job on the list of work; a job that is on it already keeps its place.
 
-        ``READ`` and ``EXPIRE`` call it without arguments; it may answer NOT_NOW. ``WORK`` calls it with how much it may
-        do, and it answers how much it did. ``CALL`` just calls it. Where it raises StoreError it is tried again.
+        ``READ`` and ``EXPIRE`` call it without arguments; it may answer NOT_NOW. ``WORK`` and ``RETURN`` call it with
+        how much it may do, and it answers how much it did. ``CALL`` just calls it. Where it raises StoreError it is
+        tried again.
         ``is_possible``: can it be done now? None: if the store is free.
         """
         self._jobs[priority][job] = None
@@ -145,7 +155,7 @@ class Scheduler:
     @property
     def wants_turn(self) -> bool:
         """Is there work for another turn? For hosts that poll instead of being called."""
-        return bool(self._touched or (self._jobs[WORK] and self.is_serving) or self.has_reads)
+        return bool(self._touched or (self._jobs[WORK] and self.is_serving) or self._jobs[RETURN] or self.has_reads)
 
     @property
     def has_reads(self) -> bool:
@@ -165,12 +175,14 @@ class Scheduler:
         """Do the work of a turn."""
         if self._touched:
             self.dispatch()
-        reads, expiries, calls, _ = self._jobs
+        reads, expiries, calls, _, returns = self._jobs
+        if returns:
+            self._share(RETURN, RETURNS)
         if not self.store.busy:
             if reads or expiries or calls:
                 self.read_on()
             if self._jobs[WORK] and self.store.error is None and self.is_serving:
-                self._work()
+                self._share(WORK, SHARE)
         elif reads:
             # Committed messages can be read while the store commits.
             self._run_timed(READ)
@@ -221,18 +233,23 @@ class Scheduler:
             self._jobs[priority] = {**waiting, **self._jobs[priority]}
             self._host()
 
-    def _work(self) -> None:
-        jobs, self._jobs[WORK] = self._jobs[WORK], {}
-        left = SHARE
+    def finish_returns(self) -> None:
+        """Do all RETURN work now, as no turn will follow."""
+        while self._jobs[RETURN]:
+            self._share(RETURN, RETURNS)
+
+    def _share(self, priority: int, left: int) -> None:
+        """Do this much work of one priority. Jobs that got no share come first in the next turn."""
+        jobs, self._jobs[priority] = self._jobs[priority], {}
         waiting: dict[Callable[..., object], None] = {}
         for job in jobs:
             if left > 0:
-                left -= self._do(WORK, job, left)
+                left -= self._do(priority, job, left)
             else:
                 waiting[job] = None
-        self._jobs[WORK] = {**waiting, **self._jobs[WORK]}
+        self._jobs[priority] = {**waiting, **self._jobs[priority]}
         self.dispatch()
-        if self._jobs[WORK]:
+        if self._jobs[priority]:
             self._host()
 
     def _do(self, priority: int, job: Callable[..., object], *arguments: int) -> int:

@@ -224,6 +224,8 @@ class Declarations(Bindings):
         self._not_locked(queue)
         if if_unused and queue.consumers:
             raise PreconditionFailed(f"{self._described('queue', name)} in use")
+        if if_empty:
+            queue.finish_returns()
         if if_empty and (queue.ready_count or queue.delayed_count):
             raise PreconditionFailed(f"{self._described('queue', name)} not empty")
         self.owned.pop(name, None)

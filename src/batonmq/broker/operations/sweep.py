@@ -118,6 +118,7 @@ class Sweep(ABC):
 
         For a host that has waited until the store can be read. Raises StoreError; messages taken before stay taken.
         """
+        self.queue.finish_returns()
         try:
             while not self._is_over and (entries := self._walk.step()) is not None:
                 self._take_of(entries)
@@ -128,6 +129,8 @@ class Sweep(ABC):
         return self._most
 
     def _step(self) -> None:
+        # Without it, messages would be taken out of order.
+        self.queue.finish_returns()
         try:
             entries = self._walk.step()
         except StoreError as error:

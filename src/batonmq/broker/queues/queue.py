@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.annotations import annotated
 from batonmq.broker.features.dead_letters import has_dead_letters, uncounted, with_reason
-from batonmq.broker.features.length_limit import has_room_for
+from batonmq.broker.features.length_limit import has_room_for, make_room
 from batonmq.broker.lanes.consumers import Consumers
 from batonmq.broker.model.events import QUEUE_PAUSED
 from batonmq.broker.model.outcomes import KEPT, STORED
@@ -25,6 +25,7 @@ from batonmq.broker.queues.enqueue import copy_in, enter, publish_featured
 from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
+from batonmq.broker.queues.returning import AT_ONCE, Returning
 from batonmq.queued import DELAYED, DURABLE, HELD, IN_MEMORY, READY, settle_all
 from batonmq.store.records import POSITION_MASK
 
@@ -54,7 +55,7 @@ class Queue(FeaturedQueue):
     through ``queued.settlement``. Nothing here checks rights: ``Operations`` does that for clients.
     """
 
-    __slots__ = ("_remove",)
+    __slots__ = ("_remove", "_returns")
 
     def __init__(
         self,
@@ -90,6 +91,8 @@ class Queue(FeaturedQueue):
             lanes=lanes,
         )
         self._remove = remove
+        # The returns under way, if any.
+        self._returns: Returning | None = None
 
     def configure(self, settings: Settings) -> None:
         """Change the settings of the existing queue."""
@@ -114,6 +117,8 @@ class Queue(FeaturedQueue):
             for part in (self.delays, self.keys, self.ack_timeouts):
                 if part is not None:
                     self.scheduler.soon(WORK, part.work)
+            if self._returns is not None:
+                self._returns.go_on()
             self.expiry.look_at_paged()
         self.look_at_features()
         self.touch()
@@ -184,6 +189,10 @@ class Queue(FeaturedQueue):
     def dispatch(self) -> None:
         """Dispatch ready messages to the consumers with room, one message each in turn."""
         self.touched = False
+        if self.returning:
+            for lane in self.lanes:
+                lane.keep_to(self.scheduler.memory)
+            return
         if self.ready_consumers.count:
             if self.featured or self.expiry.watching or len(self.lanes) > 1:
                 dispatch_featured(self)
@@ -229,6 +238,7 @@ class Queue(FeaturedQueue):
         An expired message is not returned: it is dropped here. When the window is empty but the store has
         more, None comes back too; the queue goes on by itself once that has been read.
         """
+        self.finish_returns()
         return take(self, None)
 
     def get(self, *, no_ack: bool = False) -> QueuedMessage | None:
@@ -237,6 +247,7 @@ class Queue(FeaturedQueue):
         ``no_ack``: the caller accepts it at once. None with ``is_reading``: try again when the store has been read.
         """
         self.used()
+        self.finish_returns()
         self.scheduler.dispatch()
         queued = self.take()
         if queued is None and self.is_reading:
@@ -288,8 +299,27 @@ class Queue(FeaturedQueue):
     def release(
         self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
     ) -> None:
-        self.counters.gave_back(len(held))
-        requeue(self, held, delay, failed=failed, is_counted=counted)
+        if len(held) <= AT_ONCE or not self.scheduler.is_serving:
+            requeue(self, held, delay, failed=failed, is_counted=counted)
+            return
+        if self._returns is None:
+            self._returns = Returning(self)
+        self.begins_to_return()
+        self._returns.add(held, delay, failed=failed, is_counted=counted)
+
+    def has_returned(self) -> None:
+        super().has_returned()
+        self._returns = None
+        if self.deleted:
+            return
+        self.touch()
+        if self.settings.limits_length:
+            make_room(self)
+
+    def finish_returns(self) -> None:
+        """Put back all returned messages now, before something other than a consumer takes messages."""
+        if self._returns is not None and self.returning:
+            self._returns.finish()
 
     def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
         self.unsettled -= 1
@@ -350,6 +380,7 @@ class Queue(FeaturedQueue):
 
     def purge(self) -> int:
         """Drop the ready messages, not the held ones; returns how many were dropped."""
+        self.finish_returns()
         self.scheduler.dispatch()
         count = sum(lane.clear() for lane in self.lanes)
         if count and self.survives_restart:

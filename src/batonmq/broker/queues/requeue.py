@@ -19,6 +19,7 @@ def requeue(
     queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool, is_counted: bool
 ) -> None:
     """Give delivered messages back, in the order of delivery; ``wanted``: a delay in ms, instead of the settings'."""
+    queue.counters.gave_back(len(held))
     back = [queued for queued in held if _returns_now(queue, queued, wanted, failed, is_counted)]
     # Each is put before the head, from the last to the first.
     for queued in reversed(back):
@@ -38,6 +39,20 @@ def put_back(queue: FeaturedQueue, queued: QueuedMessage) -> None:
     assert lane is not None
     lane.put_back(queued)
     _is_back(queue, queued, lane)
+
+
+def leaves(queue: FeaturedQueue, queued: QueuedMessage, wanted: int | None, *, failed: bool, counts: bool) -> bool:
+    """Would a held message, given back now, wait for its retry or leave the queue?"""
+    settings = queue.settings
+    if queue.deleted or not (settings.counts_deliveries or wanted or queued.expires_at):
+        return False
+    count = queued.return_count + (1 if counts else 0)
+    if settings.delivery_limit is not None and count > settings.delivery_limit:
+        return True
+    delay = wanted
+    if delay is None:
+        delay = retry_delay(settings, count, failed=failed, counted=counts)
+    return bool(delay) or bool(queued.expires_at and queue.expiry.is_over(queued))
 
 
 def _returns_now(

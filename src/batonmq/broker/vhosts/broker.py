@@ -207,6 +207,10 @@ class Broker:
             if self.commits.waiters and not self.store.busy:
                 self.commits.look()
 
+    def finish_returns(self) -> None:
+        """Put all returned messages back in their queues now, before the host's last turn."""
+        self.scheduler.finish_returns()
+
     @property
     def wants_turn(self) -> bool:
         """Is there work left for another turn? For hosts that do not wait to be called."""

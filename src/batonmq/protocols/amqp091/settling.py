@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp091 import methods
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.transaction import Taken, Transaction
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.queued import QueuedMessage
+
+_holder_of = attrgetter("holder")
 
 
 class Settling(Settler):
@@ -169,9 +173,8 @@ class Settling(Settler):
 def _by_consumer(held: Iterable[QueuedMessage]) -> dict[AmqpConsumer, int]:
     """How many of these deliveries each consumer was given, without fetched ones."""
     counts: dict[AmqpConsumer, int] = {}
-    for queued in held:
-        consumer = queued.holder
+    for consumer, run in groupby(held, _holder_of):
         # All holders are consumers of this channel.
         if isinstance(consumer, AmqpConsumer):
-            counts[consumer] = counts.get(consumer, 0) + 1
+            counts[consumer] = counts.get(consumer, 0) + len(list(run))
     return counts

@@ -16,7 +16,7 @@ HALF_A_MINUTE = 30.0
 
 COMMON = """
 import resource, sys
-from batonmq.server.allocator import Allocator
+from batonmq.server.allocator import LOOKS_APART, Allocator
 allocator = Allocator()
 if not allocator.can_tell:
     print("another allocator")
@@ -43,6 +43,21 @@ assert not allocator.look(), "nothing more is free"
 print("gone back")
 """
 
+GAPS = """
+allocator.look()
+before = resident()
+big = [b"x" * 65536 for _ in range(1600)]
+allocator.look()
+# Between two checks as much comes as goes, and what comes has no room in the gaps.
+for number in range(0, 1600, 2):
+    big[number] = None
+other = [b"x" * 131072 for _ in range(400)]
+looks = [allocator.look() for _ in range(2 * LOOKS_APART)]
+assert looks.count(True) == 1, looks
+assert resident() < before + 125, (before, resident())
+print("gone back")
+"""
+
 PASSWORD = """
 from batonmq.server.passwords import hash_password
 before = resident()
@@ -53,7 +68,7 @@ print("gone back")
 """
 
 
-@pytest.mark.parametrize("script", [BURST, PASSWORD], ids=["a burst", "checks of passwords"])
+@pytest.mark.parametrize("script", [BURST, GAPS, PASSWORD], ids=["a burst", "gaps", "checks of passwords"])
 def test_what_was_taken_goes_back(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", COMMON + script], capture_output=True, text=True, timeout=HALF_A_MINUTE, check=False

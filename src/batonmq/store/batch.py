@@ -11,7 +11,7 @@ import apsw
 
 from batonmq.points import reached
 from batonmq.queued import DURABLE, HELD
-from batonmq.store.checksums import ADDED, MODULUS, added, address_sum, changed, content_sum
+from batonmq.store.checksums import ADDED, FACTORS, MODULUS, added, address_sum, changed, content_sum
 from batonmq.store.texts import to_file
 
 if TYPE_CHECKING:
@@ -22,18 +22,34 @@ if TYPE_CHECKING:
 log = logging.getLogger("batonmq.store")
 
 
-def _insert(columns: str, count: int) -> str:
+def _insert(columns: str, count: int, *, is_held: bool) -> str:
     """So many rows with one address, which is bound once."""
     width = columns.count(",") + 1
+    held, ones = (", deliveries, returned", ",1,1") if is_held else ("", "")
     rows = [",".join(f"?{3 + width * row + at}" for at in range(width)) for row in range(count)]
-    return f"INSERT INTO message(exchange, routing_key, {columns}) VALUES{','.join(f'(?1,?2,{row})' for row in rows)}"
+    values = ",".join(f"(?1,?2{ones},{row})" for row in rows)
+    return f"INSERT INTO message(exchange, routing_key{held}, {columns}) VALUES{values}"
 
 
-# Of a statement that inserts one row, a third is the row. 64 rows in one are hardly cheaper than 32.
-PLAIN: Final = [(4 * count, _insert("id, properties, body, checksum", count)) for count in (32, 8, 1)]
-FRAMED: Final = [
-    (7 * count, _insert("id, properties, body, framing, start, size, checksum", count)) for count in (32, 8, 1)
-]
+def _inserts(columns: str, *, is_held: bool = False) -> list[tuple[int, str]]:
+    """How many values each takes, and a statement. Of one that inserts one row, a third is the row.
+
+    64 rows in one are hardly cheaper than 32.
+    """
+    width = columns.count(",") + 1
+    return [(width * count, _insert(columns, count, is_held=is_held)) for count in (32, 8, 1)]
+
+
+PLAIN_COLUMNS: Final = "id, properties, body, checksum"
+FRAMED_COLUMNS: Final = "id, properties, body, framing, start, size, checksum"
+PLAIN: Final = _inserts(PLAIN_COLUMNS)
+FRAMED: Final = _inserts(FRAMED_COLUMNS)
+# A message that is in a consumer's hands when it is written stands there as if it had come back already. So no mark of
+# its lane has to say so, and a commit of one message writes one page instead of two.
+PLAIN_HELD: Final = _inserts(PLAIN_COLUMNS, is_held=True)
+FRAMED_HELD: Final = _inserts(FRAMED_COLUMNS, is_held=True)
+# What that adds to a checksum.
+HELD_SUM: Final = FACTORS["deliveries"] + FACTORS["returned"]
 INSERT_FULL: Final = (
     "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"
     " due, place, dead, framing, start, size, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -137,6 +153,20 @@ class Batch:
     def needs_sync(self) -> bool:
         """Does it hold what a client was, or will be, told to be safe?"""
         return bool(self.inserts or self.statements or self.delayed)
+
+    @property
+    def may_free(self) -> bool:
+        """Does it more than add rows and marks?"""
+        return bool(
+            self.deletes
+            or self.orphans
+            or self.statements
+            or self.updates
+            or self.rewritten
+            or self.moves
+            or self.deleted_dedup_keys
+            or self.known
+        )
 
     def lost(self) -> list[QueuedMessage]:
         """What is gone if the batch fails: all that it writes for the first time, but for dependents."""
@@ -256,11 +286,17 @@ class Batch:
                 framing = message.framing
                 if framing is None or not framing.code:
                     body = message.body
-                    run.plain += (row, raw, body, (sum_of(body, before_body) + row) % MODULUS)
+                    if queued.state != HELD:
+                        run.plain += (row, raw, body, (sum_of(body, before_body) + row) % MODULUS)
+                    else:
+                        run.plain_held += (row, raw, body, (sum_of(body, before_body) + row + HELD_SUM) % MODULUS)
                 else:
                     payload, start, size, code = message.payload, message.start, message.size, framing.code
                     checksum = sum_of(payload, before_body) + row + (code << 60 | start << 30 | size)
-                    run.framed += (row, raw, payload, code, start, size, checksum % MODULUS)
+                    if queued.state != HELD:
+                        run.framed += (row, raw, payload, code, start, size, checksum % MODULUS)
+                    else:
+                        run.framed_held += (row, raw, payload, code, start, size, (checksum + HELD_SUM) % MODULUS)
                 continue
             if message.shared_id:
                 bodies[message.shared_id] = message.kept
@@ -270,8 +306,11 @@ class Batch:
                 bodies[queued.message.shared_id] = queued.message.kept
             full.append(_all_of(row, queued, due, return_row))
         if runs:
-            _write_runs(db, PLAIN, [(run.address, run.plain) for run in runs.values()])
-            _write_runs(db, FRAMED, [(run.address, run.framed) for run in runs.values() if run.framed])
+            found = runs.values()
+            _write_runs(db, PLAIN, [(run.address, run.plain) for run in found if run.plain])
+            _write_runs(db, PLAIN_HELD, [(run.address, run.plain_held) for run in found if run.plain_held])
+            _write_runs(db, FRAMED, [(run.address, run.framed) for run in found if run.framed])
+            _write_runs(db, FRAMED_HELD, [(run.address, run.framed_held) for run in found if run.framed_held])
         if full:
             _write_rows(db, INSERT_FULL, full)
         if bodies:
@@ -281,14 +320,16 @@ class Batch:
 class _Run:
     """The rows of messages with one address, one after the other as the columns of PLAIN and FRAMED have them."""
 
-    __slots__ = ("address", "framed", "plain", "sum")
+    __slots__ = ("address", "framed", "framed_held", "plain", "plain_held", "sum")
 
     def __init__(self, exchange: str, routing_key: str) -> None:
         in_file = to_file(exchange), to_file(routing_key)
         self.address: list[Value] = list(in_file)
         self.sum = address_sum(*in_file)
         self.plain: list[Value] = []
+        self.plain_held: list[Value] = []
         self.framed: list[Value] = []
+        self.framed_held: list[Value] = []
 
 
 def _write_runs(
@@ -322,13 +363,15 @@ def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple
     message = queued.message
     framing = message.framing
     code = framing.code if framing is not None else 0
-    returned = 1 if queued.returns and queued.state != HELD else 0
+    is_held = queued.state == HELD
+    deliveries = queued.return_count + is_held
+    returned = 1 if queued.returns or is_held else 0
     start, size = (message.start, message.size) if code else (0, 0)
     exchange, routing_key, raw, kept = message.exchange, message.routing_key, message.properties.raw, message.kept
     checksum = content_sum(exchange, routing_key, raw, kept)
     checksum += row + added(
         expires=queued.expires_at,
-        deliveries=queued.return_count,
+        deliveries=deliveries,
         returned=returned,
         stored=queued.stored,
         shared=message.shared_id,
@@ -346,7 +389,7 @@ def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple
         raw,
         None if message.shared_id else kept,
         queued.expires_at,
-        queued.return_count,
+        deliveries,
         returned,
         queued.stored,
         message.shared_id,

@@ -40,6 +40,11 @@ class Transaction:
         return not self.staged
 
     @property
+    def may_free(self) -> bool:
+        """Does it delete or change anything, so that pages of the file may be free after it?"""
+        return self.staged is not None and self.staged.may_free
+
+    @property
     def syncs(self) -> bool:
         """Does its commit wait for the disk, or did the last one? Then all that was committed before is there."""
         return self._syncs

@@ -20,8 +20,8 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
     """Dispatch from a queue with one lane, in which all that matters is which consumer has room."""
     lane = queue.lane
     line = queue.ready_consumers
-    before = lane.handed
-    has_any_come_back = False
+    # Has the file any of them already? Then only a mark says that they were handed out.
+    wants_mark = False
     while lane.ready and (consumer := line.head()) is not None:
         room = consumer.room()
         if not room:
@@ -36,8 +36,9 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
         else:
             queue.handed_out(len(batch))
         if has_come_back:
-            has_any_come_back = True
             _note_returned(queue, batch, consumer)
+        # The mark of the messages that came back may have been dropped with the last of the others.
+        wants_mark = wants_mark or waits or has_come_back or queue.store.error is not None
         try:
             consumer.deliver_all(batch)
         except BaseException:
@@ -47,8 +48,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
             consumer.hold(queue.store.batch)
         if consumer.waiting:
             line.served(consumer)
-    # The mark of the messages that came back may have been dropped with the last of the others.
-    if (lane.handed > before or has_any_come_back) and queue.survives_restart:
+    if wants_mark and queue.survives_restart:
         queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
 
 
@@ -194,7 +194,8 @@ def take(queue: FeaturedQueue, holder: Consumer | None) -> QueuedMessage | None:
             if queued.stored == DURABLE:
                 if queued.returns:
                     queue.store.update(queued)
-                queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
+                if not queue.store.is_pending(queued):
+                    queue.store.mark_handed(lane.lane_id, lane.handed & POSITION_MASK)
             return queued
         if lane.paged:
             return None

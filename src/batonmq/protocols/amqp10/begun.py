@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.model.channels import SessionStatus
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.codec.constants import TRANSFER
+from batonmq.protocols.amqp10.codec.constants import RUN, TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Disposition, End, Flow
 from batonmq.protocols.amqp10.deliveries.channel import Channel
 from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
@@ -80,7 +80,7 @@ class BegunSession:
     def take(self, events: list[Event], at: int) -> int:
         """Transfers, from ``at`` on: a run of like ones, or one. Tells where they end. Raises Failure, BrokerError."""
         event = events[at]
-        if event[0] != TRANSFER:
+        if event[0] != TRANSFER and event[0] != RUN:
             return at
         return self._links.take(events, at, event[2].handle, self._parts)
 

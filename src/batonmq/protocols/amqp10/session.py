@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.codec.constants import ERROR, FRAME, HEADER, SASL, TRANSFER
+from batonmq.protocols.amqp10.codec.constants import ERROR, FRAME, HEADER, RUN, SASL, TRANSFER
 from batonmq.protocols.amqp10.codec.frames import Event, FrameParser
 from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Detach, Disposition, Flow, Open, SaslInit
 from batonmq.protocols.amqp10.connection import Connection
@@ -47,7 +47,7 @@ RANGE_QUICK: Final = 64
 def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, containers: Containers) -> Session[Event]:
     """The server's side of a connection that has just been made; ``containers`` are those of all its connections."""
     link: Link[Event] = Link(broker, host)
-    parser = FrameParser(OPENING_FRAME_MAX)
+    parser = FrameParser(OPENING_FRAME_MAX, gathers=True)
     sessions = Sessions()
     connection = Connection(link, settings, parser, sessions, containers)
     return Session(link, Amqp10Requests(parser, connection, sessions), connection, sessions)
@@ -71,7 +71,7 @@ class Amqp10Requests:
         """Do what an event asks for, or a run of them; tells where the next is. Raises as ``Requests`` has it."""
         event = events[at]
         connection = self._connection
-        if event[0] == TRANSFER:
+        if event[0] == TRANSFER or event[0] == RUN:
             if connection.state == OPEN:
                 session = self._sessions.find(event[1])
                 if session is None:
@@ -113,7 +113,7 @@ class Amqp10Requests:
 
     def is_quick(self, event: Event) -> bool:
         """Is it mostly done in some microseconds?"""
-        if event[0] == TRANSFER:
+        if event[0] == TRANSFER or event[0] == RUN:
             return True
         if event[0] != FRAME:
             return False
@@ -126,7 +126,9 @@ class Amqp10Requests:
         """What is wrong ends a link, a session or the connection."""
         assert isinstance(error, Failure | BrokerError | StoreError)
         failure = as_failure(error)
-        session = self._sessions.find(event[1]) if event[0] == TRANSFER or event[0] == FRAME else None
+        session = None
+        if event[0] == TRANSFER or event[0] == RUN or event[0] == FRAME:
+            session = self._sessions.find(event[1])
         if session is None or isinstance(failure, ConnectionFailure):
             self._connection.fail(failure)
             return
@@ -148,7 +150,7 @@ def is_short(disposition: Disposition) -> bool:
 
 def _handle_of(event: Event) -> int | None:
     """The client's handle of the link that an event is about; None: it is about the whole session."""
-    if event[0] == TRANSFER:
+    if event[0] == TRANSFER or event[0] == RUN:
         return event[2].handle
     if event[0] == FRAME and isinstance(event[2], Flow | Attach | Detach):
         return event[2].handle

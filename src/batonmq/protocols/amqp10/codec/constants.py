@@ -35,5 +35,8 @@ HEARTBEAT: Final = 4
 """(kind,): an empty frame, which only keeps the connection alive."""
 TRANSFER: Final = 5
 """(kind, channel, shape, delivery_id, delivery_tag, payload): ``shape`` is a `Transfer` without id and tag."""
+RUN: Final = 7
+"""(kind, channel, shape, delivery_id, payloads): deliveries of one transfer each, whose ids follow each other from
+``delivery_id`` on; the tags are left out. Only a parser that gathers tells runs, of payloads of one size."""
 ERROR: Final = 6
 """(kind, condition, description): the peer broke the protocol. Nothing follows."""

@@ -59,7 +59,7 @@ class TransferPrefix:
     Each number has its longest encoding, so that all of them have their fields at the same places.
     """
 
-    __slots__ = ("continued", "first", "last", "overhead", "pack", "start", "tail", "tail_more")
+    __slots__ = ("continued", "first", "last", "overhead", "start", "tail", "tail_more")
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class TransferPrefix:
         self.first = frame_tail + more_head
         self.continued = frame_tail + encode_composite(Transfer(handle=handle, settled=settled or None, more=True))
         self.last = frame_tail + encode_composite(Transfer(handle=handle, settled=settled or None, more=False))
-        self.pack = struct.Struct(f">I{len(self.start)}sI2sI{len(self.tail)}s").pack
         self.overhead = 4 + len(self.first) + 4 + len(_TAG) + 4 + len(self.tail_more)
 
 
@@ -126,14 +125,19 @@ def append_transfers(
     """
     start = prefix.start
     tail = prefix.tail + lead
-    pack = struct.Struct(f">I{len(start)}sI2sI{len(tail)}s").pack if lead else prefix.pack
     overhead = 4 + len(start) + 10 + len(tail)
     room = max_frame_size - overhead
     before = len(out)
+    known = -1
+    head = b""
     for payload in payloads:
         size = len(payload)
         if size <= room:
-            out.append(pack(overhead + size, start, delivery_id, _TAG, delivery_id, tail) + payload)
+            if size != known:
+                head = (overhead + size).to_bytes(4, "big") + start
+                known = size
+            number = delivery_id.to_bytes(4, "big")
+            out.append(b"".join((head, number, _TAG, number, tail, payload)))
         else:
             parted = PartedTransfer(prefix, delivery_id, lead + payload, max_frame_size)
             while not parted.is_complete:

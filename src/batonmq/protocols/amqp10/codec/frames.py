@@ -26,7 +26,7 @@ from batonmq.protocols.amqp10.codec.constants import (
 from batonmq.protocols.amqp10.codec.dispositions import MARK as DISPOSITION_MARK, DispositionReader, FrameEvent
 from batonmq.protocols.amqp10.codec.kinds import DecodeError
 from batonmq.protocols.amqp10.codec.performatives import Disposition, Performative, SaslPerformative, Transfer
-from batonmq.protocols.amqp10.codec.transfers import TransferEvent, TransferReader
+from batonmq.protocols.amqp10.codec.transfers import RunEvent, TransferEvent, TransferReader
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.composites import Composite
@@ -37,7 +37,7 @@ HeaderEvent: TypeAlias = tuple[Literal[1], bytes]
 SaslEvent: TypeAlias = tuple[Literal[3], SaslPerformative]
 HeartbeatEvent: TypeAlias = tuple[Literal[4]]
 ErrorEvent: TypeAlias = tuple[Literal[6], str, str]
-Event: TypeAlias = HeaderEvent | FrameEvent | SaslEvent | HeartbeatEvent | TransferEvent | ErrorEvent
+Event: TypeAlias = HeaderEvent | FrameEvent | SaslEvent | HeartbeatEvent | TransferEvent | RunEvent | ErrorEvent
 """What feed() returns; the first element tells which, constants.py what is in it."""
 
 # Size, data offset, type, channel.
@@ -65,6 +65,8 @@ class FrameParser:
     What comes first has to be a protocol header; where a frame may begin, another may come. ``max_frame_size`` is the
     size in octets of the largest frame that is taken, its head included; `limit` sets it when it is negotiated. At
     most so much is kept of a frame that is not whole, and of its performative no more than a small multiple.
+
+    With ``gathers`` it tells deliveries like each other as runs, without their tags; else each transfer by itself.
     """
 
     __slots__ = (
@@ -79,11 +81,11 @@ class FrameParser:
         "dead",
     )
 
-    def __init__(self, max_frame_size: int = FRAME_MIN) -> None:
+    def __init__(self, max_frame_size: int = FRAME_MIN, *, gathers: bool = False) -> None:
         self.dead = False
         """Nothing more is parsed: the peer broke the protocol, or speaks another."""
         self._started = False
-        self._transfers = TransferReader()
+        self._transfers = TransferReader(gathers=gathers)
         self._dispositions = DispositionReader()
         # The beginning of a frame, in pieces, and how many bytes are needed before it is worth looking again.
         self._held: list[bytes | bytearray] = []

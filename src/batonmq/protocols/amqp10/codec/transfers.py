@@ -6,6 +6,8 @@ one, which tells where the places are; then it decodes the performative as any o
 
 What is around id and tag is the *shape*: a `Transfer` without them, one and the same object for the same fields.
 
+Who asks for runs gets many that are alike as one event: that is what a busy publisher sends.
+
 CPython 3.11, a payload of 16 octets: 0.4 us by the first way, 1 us if two links take turns, 30 us by the last.
     python -m timeit -r 15 -s "from tests.protocols.amqp10.codec.test_frames import opened, transfers; p = opened();
     d = transfers(1000)" "p.feed(d)"                                              (first way, 1000 times)
@@ -19,19 +21,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from batonmq.protocols.amqp10.codec.composites import decode_composite
-from batonmq.protocols.amqp10.codec.constants import TAG_MAX, TRANSFER
+from batonmq.protocols.amqp10.codec.constants import RUN, TAG_MAX, TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TransferEvent: TypeAlias = tuple[Literal[5], int, Transfer, int | None, bytes | None, bytes]
+RunEvent: TypeAlias = tuple[Literal[7], int, Transfer, int, list[bytes]]
 
 # Shapes and templates that are kept, and the octets of the longest fields behind the delivery-tag that are.
 CACHED: Final = 256
 CACHED_OCTETS: Final = 64
 # Where the octets end that tell the templates apart: a list of up to 255 octets, a handle up to 255.
 KEY_STOP: Final = 16
+ID_MASK: Final = 0xFFFF_FFFF
 
 _u32: Final = struct.Struct(">I").unpack_from
 _u32_u32: Final = struct.Struct(">II").unpack_from
@@ -43,17 +47,21 @@ _LIST32: Final = b"\x00\x53\x14\xd0"
 class _Template:
     """Where a frame like the last has its parts, and what is around its id and tag."""
 
-    __slots__ = ("channel", "head", "layout", "middle", "shape", "start", "tail")
+    __slots__ = ("channel", "head", "layout", "middle", "number", "shape", "start", "tag_size", "tail")
 
     def __init__(
-        self, layout: struct.Struct, start: int, head: bytes, middle: bytes, tail: bytes, channel: int, shape: Transfer
+        self, number: str, head: bytes, middle: bytes, tag_size: int, tail: bytes, channel: int, shape: Transfer
     ) -> None:
-        """``layout`` unpacks all that comes before the payload, which begins at octet ``start``.
+        """``head`` stands before the id, ``middle`` between id and tag, ``tail`` behind the tag.
 
-        ``head`` stands before the id, ``middle`` between id and tag, ``tail`` behind the tag.
+        ``number`` is the format of the id.
         """
-        self.layout = layout
-        self.start = start
+        self.number = number
+        self.tag_size = tag_size
+        self.layout = struct.Struct(f">I{len(head)}s{number}{len(middle)}s{tag_size}s{len(tail)}s")
+        """Unpacks all that comes before the payload."""
+        self.start = self.layout.size
+        """Where the payload begins."""
         self.head = head
         self.middle = middle
         self.tail = tail
@@ -64,16 +72,18 @@ class _Template:
 class TransferReader:
     """Reads the transfers of one connection."""
 
-    __slots__ = ("_shapes", "_template", "_templates")
+    __slots__ = ("_gathers", "_shapes", "_template", "_templates")
 
-    def __init__(self) -> None:
+    def __init__(self, *, gathers: bool = False) -> None:
+        """``gathers``: several that differ in their ids alone, and in what is in their payloads, are one event."""
+        self._gathers = gathers
         # By the fields around id and tag as they are encoded.
         self._shapes: dict[bytes, Transfer] = {}
         # By the first octets of a frame behind its size: channel, size of the list, and mostly the handle.
         self._templates: dict[bytes, _Template] = {}
         self._template: _Template | None = None
 
-    def run(self, data: bytes, at: int, end: int, most: int, emit: Callable[[TransferEvent], None]) -> int:
+    def run(self, data: bytes, at: int, end: int, most: int, emit: Callable[[TransferEvent | RunEvent], None]) -> int:
         """Emit an event for each whole frame from ``at`` on that is a transfer like the last; tell where they end.
 
         ``most`` is the largest size of a frame.
@@ -89,10 +99,14 @@ class TransferReader:
                 stop = at + size
                 if before != head or behind != tail or between != middle or stop > end or not start <= size <= most:
                     break
+                known = data[at : at + 4]
+                are_many = data.startswith(known, stop) and data.startswith(known, stop + 3 * size)
+                if are_many and self._gathers:
+                    at = self._gather(data, at, end, size, emit)
+                    continue
                 emit((TRANSFER, channel, shape, delivery_id, tag, data[at + start : stop]))
                 at = stop
-                known = data[at - size : at - size + 4]
-                if data.startswith(known, at) and data.startswith(known, at + 3 * size):
+                if are_many:
                     at = self._run_of_one_size(data, at, end, size, emit)
             # Is it one of another link?
             other = self._templates.get(data[at + 4 : at + KEY_STOP])
@@ -101,7 +115,9 @@ class TransferReader:
             self._template = template = other
         return at
 
-    def _run_of_one_size(self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent], None]) -> int:
+    def _run_of_one_size(
+        self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent | RunEvent], None]
+    ) -> int:
         """The same for frames of that size, which are unpacked with their payloads, all at once: half the time."""
         assert self._template is not None
         template = self._template
@@ -115,6 +131,39 @@ class TransferReader:
             emit((TRANSFER, channel, shape, delivery_id, tag, payload))
             at += size
         return at
+
+    def _gather(
+        self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent | RunEvent], None]
+    ) -> int:
+        """Frames of that size as runs, of which the first is one like the last; tells where they end."""
+        assert self._template is not None
+        template = self._template
+        before = data[at : at + 4] + template.head
+        middle, tail = template.middle, template.tail
+        number, octets = template.number, size - template.start
+        layout = struct.Struct(f">{len(before)}s{number}{len(middle)}s{template.tag_size}x{len(tail)}s{octets}s")
+        payloads: list[bytes] = []
+        first = 0
+        expected = -1
+        whole = memoryview(data)[at : at + (end - at) // size * size]
+        begins: bytes
+        delivery_id: int
+        between: bytes
+        behind: bytes
+        payload: bytes
+        for begins, delivery_id, between, behind, payload in layout.iter_unpack(whole):
+            if begins != before or behind != tail or between != middle:
+                break
+            if delivery_id != expected:
+                if payloads:
+                    emit((RUN, template.channel, template.shape, first, payloads))
+                    at += size * len(payloads)
+                    payloads = []
+                first = delivery_id
+            payloads.append(payload)
+            expected = delivery_id + 1 & ID_MASK
+        emit((RUN, template.channel, template.shape, first, payloads))
+        return at + size * len(payloads)
 
     def read(self, data: bytes, at: int, stop: int, channel: int) -> TransferEvent | None:
         """The frame from ``at`` to ``stop``, which has no extended header; None: not a transfer of the usual form.
@@ -141,8 +190,7 @@ class TransferReader:
             # More like this are expected; ids that take no octets do not come twice.
             head = data[at + 4 : id_at + 1]
             number = "I" if tag_at - id_at == 5 else "B"
-            layout = struct.Struct(f">I{len(head)}s{number}{start - tag_at}s{len(tag)}s{len(behind)}s")
-            template = _Template(layout, list_stop - at, head, data[tag_at:start], behind, channel, shape)
+            template = _Template(number, head, data[tag_at:start], len(tag), behind, channel, shape)
             if len(self._templates) >= CACHED:
                 self._templates.clear()
             self._templates[data[at + 4 : at + KEY_STOP]] = self._template = template

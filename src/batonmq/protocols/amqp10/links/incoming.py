@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker import KEPT
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
-from batonmq.protocols.amqp10.codec.constants import TRANSFER
+from batonmq.protocols.amqp10.codec.constants import RUN, TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Rejected, Released, TransactionalState
+from batonmq.protocols.amqp10.codec.runs import single, transfers_of
 from batonmq.protocols.amqp10.codec.values import DecodeError
 from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import LinkFailure, as_failure, stolen
@@ -16,13 +17,13 @@ from batonmq.protocols.amqp10.links.inflow import Inflow
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from batonmq.broker import Route
     from batonmq.broker.model.channels import LinkStatus
     from batonmq.message import Message
     from batonmq.protocols.amqp10.codec.frames import Event
-    from batonmq.protocols.amqp10.codec.performatives import Attach, Flow, Outcome
+    from batonmq.protocols.amqp10.codec.performatives import Attach, Flow, Outcome, Transfer
     from batonmq.protocols.amqp10.links.partial import Partial
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedTarget
@@ -101,37 +102,61 @@ class IncomingLink:
         that one read has brought. Raises LinkFailure, SessionFailure, BrokerError.
         """
         event = events[at]
-        if event[0] != TRANSFER:
+        limit = self._parts.connection.terms.settings.max_message_size
+        if event[0] == RUN:
+            _, channel, shape, first, payloads = event
+            taken = payloads[: self._inflow.credit] if len(payloads[0]) <= limit else []
+            count = self._take_run(event, shape, first, taken)
+            if count == len(payloads):
+                return at + 1
+            if count:
+                events[at] = (RUN, channel, shape, first + count & MASK, payloads[count:])
+                return at
+        elif event[0] == TRANSFER:
+            _, _, shape, delivery_id, _, _ = event
+            if delivery_id is not None:
+                count = self._take_run(event, shape, delivery_id, _run(events, at, self._inflow.credit, limit))
+                if count:
+                    return at + count
+        else:
             return at
-        _, _, shape, delivery_id, _, _ = event
-        inflow = self._inflow
+        # It is looked at by itself, with all that may be wrong with it.
+        self._take_one(events, at)
+        return at + 1
+
+    def _take_run(self, event: Event, shape: Transfer, first: int, payloads: Iterable[bytes]) -> int:
+        """Publish what these deliveries hold, whose ids follow each other from ``first`` on; tells of how many.
+
+        0: the first has to be looked at by itself. Raises SessionFailure, BrokerError: the whole event is refused.
+        """
         opened = self._opened
+        inflow = self._inflow
         exchange, routing_key = opened.exchange, opened.routing_key
         is_single = shape.more or shape.aborted or shape.resume or shape.state is not None or opened.is_anonymous
-        if is_single or routing_key is None or delivery_id is None or not inflow.is_between:
-            self._take_one(events, at)
-            return at + 1
-        route = self._find_route(exchange, routing_key)
+        if is_single or routing_key is None or not inflow.is_between:
+            return 0
+        parts = self._parts
+        try:
+            route = self._find_route(exchange, routing_key)
+        except BrokerError:
+            # They have come all the same.
+            parts.windows.received(transfers_of(event))
+            raise
         queue = route.queue
-        if queue is None or queue.featured or self._parts.connection.deaf:
-            self._take_one(events, at)
-            return at + 1
-        payloads = _run(events, at, inflow.credit, self._parts.connection.terms.settings.max_message_size)
+        if queue is None or queue.featured or parts.connection.deaf:
+            return 0
         messages = self._reader.read_plain(payloads, exchange, routing_key)
         count = len(messages)
-        if not count:
-            # It is looked at by itself, with all that may be wrong with it.
-            self._take_one(events, at)
-            return at + 1
-        self._parts.windows.received(count)
-        outcome = queue.publish_all(messages)
-        route.counters.passed_on(count)
-        if shape.settled:
-            self._parts.receipts.note_settled(outcome, count)
-        else:
-            self._parts.receipts.note(outcome, delivery_id, count, is_settled=inflow.is_settled_first)
-        inflow.used(count)
-        return at + count
+        if count:
+            parts.windows.received(count)
+            outcome = queue.publish_all(messages)
+            route.counters.passed_on(count)
+            if shape.settled:
+                parts.receipts.note_settled(outcome, count)
+            else:
+                parts.receipts.note(outcome, first, count, is_settled=inflow.is_settled_first)
+            inflow.used(count)
+        return count
 
     def _find_route(self, exchange: str, routing_key: str) -> Route:
         """Where messages to one address go. Raises NotFound, AccessRefused."""
@@ -144,9 +169,7 @@ class IncomingLink:
         return route
 
     def _take_one(self, events: list[Event], at: int) -> None:
-        event = events[at]
-        assert event[0] == TRANSFER
-        _, _, shape, delivery_id, tag, payload = event
+        _, _, shape, delivery_id, tag, payload = single(events, at)
         delivery = self._inflow.add(shape, delivery_id, tag, payload)
         if delivery is not None:
             try:

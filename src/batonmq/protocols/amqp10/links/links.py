@@ -8,6 +8,7 @@ from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Flow
+from batonmq.protocols.amqp10.codec.runs import transfers_of
 from batonmq.protocols.amqp10.failures import (
     ConnectionFailure,
     Failure,
@@ -119,7 +120,7 @@ class Links:
         link = self._find(number).link
         if link is None:
             # They were sent before the client knew that the link has ended.
-            parts.windows.received(1)
+            parts.windows.received(transfers_of(events[at]))
             return at + 1
         return link.take(events, at)
 

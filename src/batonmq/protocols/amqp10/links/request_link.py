@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from typing import TYPE_CHECKING
 
-from batonmq.protocols.amqp10.codec.constants import TRANSFER
+from batonmq.protocols.amqp10.codec.runs import single
 from batonmq.protocols.amqp10.failures import stolen
 from batonmq.protocols.amqp10.links.inflow import CREDIT, Inflow
 
@@ -51,9 +51,7 @@ class RequestLink(metaclass=ABCMeta):
 
     def take(self, events: list[Event], at: int) -> int:
         """One transfer of a request. Raises Failure, BrokerError."""
-        event = events[at]
-        assert event[0] == TRANSFER
-        _, _, shape, delivery_id, tag, payload = event
+        _, _, shape, delivery_id, tag, payload = single(events, at)
         request = self._inflow.add(shape, delivery_id, tag, payload)
         if request is not None:
             try:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import batonmq
-from bench import beside, load, stomp
+from bench import amqp10, beside, load, stomp
 from bench.brokers import Baton
 from bench.report import Section
 from bench.settings import Settings
 
-__all__ = ["AMQP", "STOMP", "Pure", "run"]
+__all__ = ["AMQP", "AMQP10", "STOMP", "Pure", "run"]
 
 
 class Pure(Baton):
@@ -24,6 +24,10 @@ class Pure(Baton):
 AMQP: Sequence[beside.Scenario] = (
     beside.Scenario("AMQP 0-9-1, not persistent", 1_000_000, 20_000),
     beside.Scenario("AMQP 0-9-1, persistent, window 1000", 400_000, 10_000, persistent=True, window=1000),
+)
+AMQP10: Sequence[amqp10.Scenario] = (
+    amqp10.Scenario("AMQP 1.0, not persistent", 400_000, 20_000),
+    amqp10.Scenario("AMQP 1.0, persistent, window 1000", 200_000, 20_000, persistent=True),
 )
 STOMP: Sequence[stomp.Scenario] = (
     stomp.Scenario("STOMP, not persistent", 300_000, 10_000),
@@ -38,7 +42,7 @@ def run(settings: Settings) -> Section:
         section.notes.append("nothing is compiled here, or BATONMQ_PURE is set: there is nothing to compare")
         return section
     folder = settings.folder / "compiled"
-    for name, scenarios in (("amqpload", AMQP), ("stompload", STOMP)):
+    for name, scenarios in (("amqpload", AMQP), ("amqp10load", AMQP10), ("stompload", STOMP)):
         part = Section(section.title, section.ours, section.theirs)
         brokers = [kind(folder / f"{name}-{kind.__name__}", stomp=True) for kind in (Baton, Pure)]
         beside.compare(part, brokers, scenarios, load.build(settings.programs, name), settings)

@@ -38,6 +38,19 @@ def worker(*words: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def test_ctrl_c_before_the_worker_listens_for_it_ends_the_command(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.core.management import call_command
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    module = importlib.import_module("batonmq.contrib.django.management.commands.batonmq_worker")
+    monkeypatch.setattr(module, "TaskWorker", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        call_command("batonmq_worker")
+    assert ended.value.code == 0
+
+
 def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(tasks: Any, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     result = tasks.slow.enqueue(str(begun), 1.0)

@@ -160,6 +160,16 @@ def test_a_queue_that_was_declared_without_priorities_is_used_as_it_is(
             kombu.Queue("q", max_priority=3)(connection.default_channel).declare()
 
 
+def test_who_declares_a_queue_with_other_arguments_is_told_the_remedy(connection: kombu.Connection) -> None:
+    channel = connection.default_channel
+    kombu.Queue("q")(channel).declare()
+    limited = kombu.Queue("q", queue_arguments={"x-delivery-limit": 3})(channel)
+    with pytest.raises(PreconditionFailed, match=r"x-delivery-limit.*`batonmq queues delete q`"):
+        limited.declare()
+    channel.queue_delete("q")
+    limited.declare()
+
+
 def test_temporary_queues_go_with_their_consumer_and_others_with_nobody(connection: kombu.Connection) -> None:
     temporary, lasting = kombu.Queue("t", auto_delete=True), kombu.Queue("q")
     channel = connection.channel()

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from amqp import exceptions as amqp_errors
 from kombu.transport.base import to_rabbitmq_queue_arguments
 
 from batonmq.contrib.kombu.errors import translated
@@ -28,7 +29,8 @@ from batonmq.errors import PreconditionFailed
 __all__ = ["Declaring", "QueueDeclared"]
 
 # In kombu's brokerless transports every queue has priorities from 0 to 9, and applications count on it.
-PRIORITY = {"x-max-priority": 9}
+MAX_PRIORITY = "x-max-priority"
+PRIORITY = {MAX_PRIORITY: 9}
 EXPIRES = "x-expires"
 # An auto-delete queue expires after an hour without use, in milliseconds: a process that is killed cancels nothing.
 FORGOTTEN = 3600_000
@@ -138,15 +140,26 @@ class Declaring:
         return QueueDeclared(queue, *standing)
 
     def _declare_for_long(self, queue: str, wanted: dict[str, Any], *, flushed: bool) -> Standing:
+        refused: PreconditionFailed | None = None
         if not wanted.keys() & PRIORITY.keys():
             try:
                 return self._exchanges.change(
                     DeclareQueue(queue, packed({**wanted, **PRIORITY})), flushed=flushed
                 ).get()
-            except PreconditionFailed:
+            except PreconditionFailed as error:
                 # Somebody else may have declared the queue without priorities.
-                pass
-        return self._change(DeclareQueue(queue, packed(wanted)), flushed=flushed)
+                refused = error
+        try:
+            return self._change(DeclareQueue(queue, packed(wanted)), flushed=flushed)
+        except amqp_errors.PreconditionFailed as error:
+            why = error.reply_text
+            if refused is not None and MAX_PRIORITY in why:
+                # The queue has the priorities, of which the caller said nothing: something else differs.
+                why = str(refused)
+            raise amqp_errors.PreconditionFailed(
+                f"{why}; a queue keeps the arguments that it was declared with first: delete it "
+                f"(`batonmq queues delete {queue}`) to have it declared anew"
+            ) from error
 
     def queue_delete(
         self, queue: str = "", if_unused: bool = False, if_empty: bool = False, nowait: bool = False, **_: Any

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -49,6 +51,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401
         """Run the worker."""
+        try:
+            self._work(options)
+        except KeyboardInterrupt:
+            # It came before the worker listens for signals: nothing has begun.
+            sys.exit(0)
+
+    def _work(self, options: Mapping[str, Any]) -> None:
         _log_to_stderr(int(options["verbosity"]))
         alias = options["backend"]
         try:

@@ -1,4 +1,4 @@
-"""From the broker's exceptions to reply codes: which class of error ends what (AMQP 0-9-1 §1.1, "reply codes")."""
+"""Maps the broker's exceptions to reply codes: which class of error ends what (AMQP 0-9-1 §1.1, "reply codes")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ACK and NACK: which deliveries a frame means, and what is to become of them (STOMP 1.2 "ACK", "NACK")."""
+"""ACK and NACK: the deliveries that a frame names, and their outcome (STOMP 1.2 "ACK", "NACK")."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Acknowledging:
         return False
 
     def accept_run(self, events: list[Event], at: int) -> int:
-        """ACKs from ``at`` on that ask for nothing else, settled together; tells where they end.
+        """Settle plain ACKs from ``at`` on together; returns where they end.
 
-        What is wrong with one behind the first is told in its turn. Raises StompFailure.
+        An error in one after the first is reported in its turn. Raises StompFailure.
         """
         taken: Taken = []
         end = len(events)
@@ -91,7 +91,7 @@ class Acknowledging:
         return {"true": RELEASE, "false": REJECT}.get(requeue.lower(), dialect.nack)
 
     def _take(self, head: Head, *, cumulative: bool) -> Taken:
-        """The deliveries that the frame means, no longer unsettled. Raises StompFailure."""
+        """Take the deliveries that the frame names, to be settled. Raises StompFailure."""
         name = self._name
         shown = head.headers.get(name)
         if shown is None:
@@ -119,7 +119,7 @@ class Acknowledging:
     def _unknown(
         self, command: str, name: str, shown: str, subscription: Subscription | None, tag: int
     ) -> StompFailure:
-        """There is nothing unsettled by this id."""
+        """The failure for an id without an unsettled delivery."""
         if self._terms.dialect.ack_fails_as_amqp:
             if not tag:
                 return StompFailure("Invalid header", f'"{command}" must include a valid "{name}" header')

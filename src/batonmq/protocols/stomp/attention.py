@@ -1,4 +1,4 @@
-"""What listings show of a connection of STOMP, which is one channel, found out when somebody asks."""
+"""A connection of STOMP, which is one channel, as listings show it, found out on demand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Closable(Protocol):
-    """The connection, as this needs it."""
+    """The part of a connection that is needed here."""
 
     @property
     def is_ending(self) -> bool:
@@ -30,7 +30,7 @@ class Closable(Protocol):
 
 
 def introduce(log_in: LogIn, terms: Terms) -> Introduction:
-    """What the client said of itself, and what was agreed on."""
+    """What the client announced, and the negotiated terms."""
     return Introduction(
         protocol=f"STOMP {terms.version}",
         name=bounded_text(terms.client_id),
@@ -41,7 +41,7 @@ def introduce(log_in: LogIn, terms: Terms) -> Introduction:
 
 
 class Attention:
-    """A connection that is open; what a ``Client`` is asked, this answers."""
+    """An open connection; answers for its ``Client``."""
 
     __slots__ = ("_commands", "_connection", "_counts")
 
@@ -52,15 +52,15 @@ class Attention:
 
     @property
     def channel_count(self) -> int:
-        """It is one."""
+        """The number of channels: one."""
         return 1
 
     def channel_numbers(self) -> list[int]:
-        """It is one."""
+        """The number of its only channel."""
         return [CHANNEL]
 
     def channel(self, number: int) -> ChannelStatus | None:
-        """How it stands; None: that is not its number."""
+        """The state of the channel; None: it has another number."""
         if number != CHANNEL:
             return None
         commands = self._commands
@@ -78,7 +78,7 @@ class Attention:
         )
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: at most that many deliveries of each subscription."""
+        """The messages that the client holds, at most that many of each subscription."""
         return [(CHANNEL, list(islice(each.unsettled.values(), most))) for each in self._commands.subscriptions.held()]
 
     def sessions(self) -> list[SessionStatus] | None:
@@ -91,5 +91,5 @@ class Attention:
         return self._connection.is_ending
 
     def force_close(self, reason: str) -> None:
-        """An ERROR, and the end."""
+        """Close the connection with an ERROR."""
         self._connection.force_close(reason)

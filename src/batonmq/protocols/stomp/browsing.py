@@ -1,4 +1,4 @@
-"""browser:true on SUBSCRIBE: everything that is ready in a queue, shown and not taken, with an end (ActiveMQ's)."""
+"""browser:true on SUBSCRIBE: shows all ready messages of a queue without taking them, then ends (ActiveMQ's)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Browsing"]
 
-# Messages that are asked for in one go.
+# Messages requested at once.
 MOST: Final = 500
 
 
 class Browsing:
-    """One SUBSCRIBE with browser:true. What it shows is not held by anybody, and there is nothing to acknowledge."""
+    """One SUBSCRIBE with browser:true. Its messages are not held by anybody, and need no acknowledgement."""
 
     __slots__ = (
         "_browser",
@@ -63,19 +63,19 @@ class Browsing:
             self._read_on()
 
     def stop(self) -> list[Subscription]:
-        """Nothing more is shown, and nothing was unsettled."""
+        """Stop; nothing is unsettled."""
         self._is_over = True
         return []
 
     def _read_on(self) -> None:
-        """Show what comes next, while there is room for it."""
+        """Show the next messages, while there is room."""
         output = self._link.output
         self._is_reading = False
         while not self._is_over and output.unsent < output.limit:
             try:
                 found = self._browser.read(MOST)
             except StoreError:
-                # It is looked at again with the next message that can be read.
+                # It is tried again with the next message that can be read.
                 found = []
             if found:
                 for browsed in found:
@@ -112,7 +112,7 @@ class Browsing:
         self._link.output.send(template % (*ids, message.size, message.body))
 
     def _end(self) -> None:
-        """ActiveMQ's mark: an empty message that says so."""
+        """ActiveMQ's mark of the end: an empty message."""
         self._is_over = True
         headers = [*self._headers("", self.destination.routing_key), ("message-id", "0"), ("browser", "end")]
         if self._has_ack:

@@ -1,4 +1,4 @@
-"""A connection of STOMP counts as one channel, wherever channels are listed."""
+"""A connection of STOMP counts as one channel in listings."""
 
 from __future__ import annotations
 

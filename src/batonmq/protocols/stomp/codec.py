@@ -44,13 +44,13 @@ _MEANINGS: Final[dict[str, dict[str, str]]] = {
 
 
 class FrameError(Exception):
-    """Bytes that are no frame, or one that is too large; the peer cannot be understood any further."""
+    """Bytes that are not a frame, or too large a one; nothing after them can be parsed."""
 
 
 class Head:
     """A command and its headers, the first of each name (STOMP 1.2 "Repeated Header Entries").
 
-    One object stands for all frames of a publisher that repeats itself.
+    One object serves all equal frames of a publisher.
     """
 
     __slots__ = ("command", "headers", "is_sized", "like", "prepared")
@@ -61,14 +61,14 @@ class Head:
         self.command = command
         self.headers = headers
         self.like = like
-        """The head of frames that have no correlation-id and are like this one else; None: none is known."""
+        """The head of frames without a correlation-id that are equal otherwise; None: none is known."""
         self.is_sized = is_sized
         """Do the frames say how long their bodies are? That header may be left out of ``headers``."""
         self.prepared: object = None
-        """What whoever handles the frames made of the headers; None: nothing yet."""
+        """The parsed form that the handler of the frames built from the headers; None: none yet."""
 
     def keep(self, prepared: object) -> None:
-        """This is what somebody made of the headers."""
+        """Keep the parsed form of the headers."""
         self.prepared = prepared
 
     def __repr__(self) -> str:
@@ -76,7 +76,7 @@ class Head:
 
 
 def unescape(text: str, version: str) -> str:
-    """A header's name or value as it is meant. Raises FrameError for an escape that the version does not know."""
+    """A header's name or value, unescaped. Raises FrameError for an escape that the version does not know."""
     if "\\" not in text or version == V10:
         return text
     meanings = _MEANINGS[version]
@@ -91,9 +91,10 @@ def unescape(text: str, version: str) -> str:
 
 
 def escape(text: str, version: str) -> str:
-    """A header's name or value as it is sent. What the version has no way to say becomes a space.
+    """A header's name or value, escaped.
 
-    That is a NUL anywhere, which many parsers take for the frame's end, and a line end in 1.0.
+    Characters that the version cannot represent become spaces: NUL, which many parsers take for the end of a frame, and
+    in 1.0 line ends.
     """
     if "\0" in text:
         text = text.replace("\0", " ")
@@ -135,8 +136,8 @@ def decode(data: bytes, version: str | None) -> str:
 def parse_head(block: bytes, version: str | None, max_headers: int, *, is_sized: bool = False) -> Head:
     """A frame's lines up to the blank one, without the last line end.
 
-    ``version`` is None before it was agreed on. Line ends are LF, or CR LF where the command's is, and anywhere in what
-    is or may turn out to be 1.2. ``is_sized``: the frame has a content-length that is not in the block. Raises
+    ``version`` is None before it was agreed on. Line ends are LF, or CR LF if the command's is one, and anywhere in
+    frames that are, or may be, 1.2. ``is_sized``: the frame has a content-length that is not in the block. Raises
     FrameError.
     """
     if b"\0" in block:
@@ -171,7 +172,7 @@ def parse_head(block: bytes, version: str | None, max_headers: int, *, is_sized:
 
 
 def _is_oldest(command: str, headers: dict[str, str]) -> bool:
-    """Does a frame that agrees on the version leave only 1.0?"""
+    """Does a frame that negotiates the version allow only 1.0?"""
     if command == "CONNECTED":
         return headers.get("version", V10).strip() == V10
     return command in UNESCAPED and headers.get("accept-version", V10).strip() == V10
@@ -203,9 +204,10 @@ def encode_frame(
 
 
 def header_lines(headers: Iterable[tuple[str, str]], version: str) -> list[str]:
-    """Headers as they are sent, each with its line end. Those whose names the version cannot say are left out.
+    """Encoded headers, each with its line end.
 
-    An empty name, that is, which AMQP allows; and in 1.0 one with a colon.
+    Those with names that the version cannot represent are left out: an empty name, which AMQP allows, and in 1.0 one
+    with a colon.
     """
     return [
         f"{escape(name, version)}:{escape(value, version)}\n"

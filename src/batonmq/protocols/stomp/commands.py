@@ -1,4 +1,4 @@
-"""What a connection is put together of when it has logged in, and which frame asks which part for what."""
+"""The parts of a logged-in connection, and the part that handles each frame."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Commands:
 
     @property
     def are_owed(self) -> bool:
-        """Is there anything that the client waits for until the store has it?"""
+        """Is the client waiting for the store?"""
         return self.receipts.are_owed or self.transactions.are_committing
 
     def release(self) -> None:
@@ -84,7 +84,7 @@ class Commands:
     # ------------------------------------------------------------------ frames
 
     def handle(self, head: Head, receipt: str | None) -> None:
-        """Do what a frame asks for that is no SEND, and answer it. Raises StompFailure, BrokerError, StoreError."""
+        """Handle a frame other than SEND, and answer it. Raises StompFailure, BrokerError, StoreError."""
         if self._broker.is_touched:
             self._broker.dispatch_touched()
         handler = HANDLERS.get(head.command)
@@ -93,9 +93,10 @@ class Commands:
         handler(self, head, receipt)
 
     def accept(self, events: list[Event], at: int) -> int:
-        """Do what an ACK asks for, and those that follow it; tells where the next frame stands. Raises StompFailure.
+        """Handle an ACK and those that follow it; returns the index of the next frame.
 
-        For an ACK without receipt or transaction. Its deliveries are settled with those of the others.
+        Raises StompFailure. For an ACK without receipt or transaction. Its deliveries are settled with those of the
+        others.
         """
         if self._broker.is_touched:
             self._broker.dispatch_touched()
@@ -104,7 +105,7 @@ class Commands:
     # ------------------------------------------------------------------ one frame each, as handle() has it
 
     def connect(self, head: Head, _receipt: str | None) -> None:
-        """CONNECT, STOMP: once was enough."""
+        """CONNECT, STOMP: refused, as only one is allowed."""
         raise StompFailure("Illegal command", f"'{head.command}' on a connection that is logged in", fatal=True)
 
     def subscribe(self, head: Head, receipt: str | None) -> None:
@@ -136,7 +137,7 @@ class Commands:
         self.receipts.answer(receipt)
 
 
-# Beside the class, where a compiler finds its methods.
+# Outside the class, where mypyc finds its methods.
 HANDLERS: Final[dict[str, Callable[[Commands, Head, str | None], None]]] = {
     "CONNECT": Commands.connect,
     "STOMP": Commands.connect,
@@ -148,7 +149,7 @@ HANDLERS: Final[dict[str, Callable[[Commands, Head, str | None], None]]] = {
     "COMMIT": Commands.commit,
     "ABORT": Commands.abort,
 }
-"""What each command asks for, but SEND and DISCONNECT."""
+"""The handler of each command, except SEND and DISCONNECT."""
 
 
 def _transaction_of(head: Head) -> str:

@@ -1,4 +1,4 @@
-"""CONNECT and STOMP: version, user, virtual host and heart-beats, agreed on in one frame each way."""
+"""CONNECT and STOMP: version, user, virtual host and heart-beats, negotiated in one frame each way."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["LogIn", "agreed_version"]
 
 VERSIONS: Final = (V12, V11, V10)
-# Milliseconds: whoever asks for rarer heart-beats than once in 30 days asks for none.
+# Milliseconds: a longer interval than 30 days counts as no heart-beats.
 BEAT_MAX: Final = 30 * 24 * 3600 * 1000
 
 
 def agreed_version(headers: Mapping[str, str]) -> str:
-    """The highest version that both know (STOMP 1.2 "Protocol Negotiation"). Raises StompFailure."""
+    """The highest common version (STOMP 1.2 "Protocol Negotiation"). Raises StompFailure."""
     accepted = headers.get("accept-version")
     if accepted is None:
         return V10
@@ -40,14 +40,14 @@ def agreed_version(headers: Mapping[str, str]) -> str:
 
 
 class LogIn:
-    """One CONNECT, read and checked. Its password is checked by the caller, who tells what came of that."""
+    """One CONNECT, read and checked. The caller checks its password, and passes the result."""
 
     __slots__ = ("_headers", "_settings", "beat_in", "beat_out", "is_by_certificate", "passcode", "user", "version")
 
     def __init__(
         self, headers: Mapping[str, str], version: str, settings: StompSettings, certificate_name: str = ""
     ) -> None:
-        """``version`` is the one that was agreed on, ``certificate_name`` whom the client's certificate names.
+        """``version`` is the negotiated one, ``certificate_name`` the user named by the client's certificate.
 
         Raises StompFailure.
         """
@@ -59,7 +59,7 @@ class LogIn:
         self.is_by_certificate = bool(
             settings.takes_certificates and certificate_name and not headers.keys() & {"login", "passcode"}
         )
-        """Has the client's certificate proved who it is? Then there is no password."""
+        """Does the client log in by certificate? Then there is no password."""
         if self.is_by_certificate:
             self.user, self.passcode = certificate_name, ""
             return
@@ -83,9 +83,9 @@ class LogIn:
         return theirs, ours
 
     def unescape_passcode(self) -> bool:
-        """Take the passcode for an escaped one: CONNECT is not escaped, which not every client knows.
+        """Unescape the passcode: some clients wrongly escape CONNECT.
 
-        False: that makes no difference, or was done already.
+        False: it makes no difference, or was done already.
         """
         escaped = self.passcode
         if "\\" not in escaped:
@@ -97,7 +97,10 @@ class LogIn:
         return self.passcode != escaped
 
     def open(self, user: LogInAnswer, vhosts: Mapping[str, VirtualHost], clients: Clients) -> tuple[User, VirtualHost]:
-        """The password was checked: who is let in, and where. ``clients`` are there already. Raises StompFailure."""
+        """Check the result of the log-in: returns the user and the virtual host.
+
+        ``clients`` are those already connected. Raises StompFailure.
+        """
         if user is BUSY:
             raise StompFailure("Try again later", TOO_MANY_LOG_INS)
         if user is None:
@@ -117,7 +120,7 @@ class LogIn:
         return user, vhost
 
     def terms(self, session: str) -> Terms:
-        """What was agreed on, for the connection with this id."""
+        """The negotiated terms, for the connection with this id."""
         settings = self._settings
         return Terms(self.version, session, self._headers.get("client-id", ""), settings, settings.dialect)
 

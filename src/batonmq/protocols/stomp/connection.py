@@ -33,12 +33,12 @@ AWAIT_CONNECT: Final = 0
 AUTHENTICATING: Final = 1
 OPEN: Final = 2
 ENDING: Final = 3
-"""Nothing that comes counts any more; what is promised waits for the store, then the end is said."""
+"""Input is ignored; promised receipts wait for the store, then the last frame is sent."""
 CLOSED: Final = 4
 
 
 class Connection:
-    """What becomes of one connection."""
+    """The state of one connection, from its log-in to its end."""
 
     __slots__ = (
         "_errors",
@@ -62,13 +62,13 @@ class Connection:
         self._errors = Errors(self)
         self.state = AWAIT_CONNECT
         self.commands: Commands | None = None
-        """What frames ask for is done there; None before the log-in."""
-        # Begins the ids of what is delivered on this connection; without the dots that follow in them.
+        """Handles frames; None before the log-in."""
+        # The prefix of delivery ids on this connection, without the dots that follow it.
         self._session = secrets.token_urlsafe(9)
         self._version = V10
         # Octets that came before the log-in.
         self._received = 0
-        # What is said last; and the receipt of a DISCONNECT, which an ERROR instead of it names.
+        # The last frame; and the receipt of a DISCONNECT, which an ERROR in its place names.
         self._last_words = b""
         self._last_receipt: str | None = None
         self._has_failed = False
@@ -76,7 +76,7 @@ class Connection:
     # ------------------------------------------------------------------ frames
 
     def may_send(self, octets: int) -> bool:
-        """Is so much to be looked at? Before the log-in there is a most; a client that sends more is told."""
+        """May the client send that much? Before the log-in there is a limit; a client that exceeds it gets an ERROR."""
         if self.state < OPEN:
             self._received += octets
             most = self._settings.max_before_login
@@ -127,11 +127,11 @@ class Connection:
         operations = ManagedOperations(vhost, user, link, barrier=link.barrier)
         self.commands = Commands(link, terms, operations, self._errors)
         self.state = OPEN
-        # Twice the interval: what is under way counts for the client.
+        # Twice the interval allows for frames under way.
         beat = log_in.beat_out
         early = min(beat / 2, 0.5)
         link.heartbeats.agree(silence_max=2 * log_in.beat_in, interval=beat - early, late=early)
-        # The check of the password took what time it took.
+        # The time of the password check does not count.
         link.heartbeats.begin(link.broker.clock.monotonic())
         self._parse_on(self._version)
         link.output.send(encode_frame("CONNECTED", log_in.answer(self._session)))
@@ -139,7 +139,7 @@ class Connection:
         link.logged_in(user.name, vhost.name, introduce(log_in, terms), attention)
 
     def _parse_on(self, version: str | None) -> None:
-        """What followed the CONNECT waits to be done."""
+        """Queue the frames that followed the CONNECT."""
         self._parser.resume(version)
         self._link.intake.put_off(self._parser.feed(b""))
 
@@ -200,7 +200,7 @@ class Connection:
             self._release()
 
     def come_apart(self) -> None:
-        """Nothing is waited for any more."""
+        """Drop references to the session."""
         self._errors.part()
 
     # ------------------------------------------------------------------ errors and the end
@@ -226,13 +226,13 @@ class Connection:
             self._link.log.closed(text)
         self._has_failed = True
         if self.state == ENDING:
-            # What its receipt would have promised does not hold.
+            # The promise of its receipt no longer holds.
             self._last_words = frame
         else:
             self._end(frame)
 
     def _goes_on(self) -> bool:
-        """Does an ERROR leave the connection as it is? Before the log-in: back to where a CONNECT is waited for."""
+        """Does the connection survive an ERROR? Before the log-in it goes back to waiting for a CONNECT."""
         dialect = self._settings.dialect
         if self.state == OPEN:
             return not dialect.closes_on_error
@@ -246,17 +246,20 @@ class Connection:
     def disconnect(self, receipt: str | None) -> None:
         """DISCONNECT, on an open connection."""
         self._link.log.left()
-        # What follows is not looked at (STOMP 1.2 "DISCONNECT"); what was promised before is kept first.
+        # Further frames are ignored (STOMP 1.2 "DISCONNECT"); earlier promises are kept first.
         if receipt is None:
             self._end()
             return
-        # What was acknowledged may be on its way to the disk too.
+        # Acknowledgements may be on their way to the disk, too.
         if self.commands is not None:
             self.commands.receipts.wait_for_all()
         self._end(receipt_frame(receipt, self._version), receipt)
 
     def _end(self, frame: bytes = b"", receipt: str | None = None) -> None:
-        """Say what is owed when the store has it, then this, and close. ``receipt`` is the one in the frame."""
+        """Send owed receipts once the store is done, then this frame, and close.
+
+        ``receipt`` is the one in the frame.
+        """
         was_open = self.state == OPEN
         self.state = ENDING
         self._last_words, self._last_receipt = frame, receipt

@@ -1,4 +1,4 @@
-"""Subscriptions are made here: those that a client asks for, and those that bring it its replies."""
+"""Creates subscriptions: those that a client requests, and those that deliver its replies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Consuming:
         """
         queue = self._operations.require_readable(name)
         if destination.kind == TEMPORARY:
-            # Whoever asks for the replies himself need not get them by themselves too.
+            # A client that subscribes to its replies must not also get them automatically.
             key = subscription_key(destination.text, "")
             implicit = self._subscriptions.find(key)
             if isinstance(implicit, Subscription) and implicit.is_implicit:
@@ -71,7 +71,7 @@ class Consuming:
         ``destination`` is the client's own name for the queue of this name.
         """
         queue = self._operations.find_queue(name)
-        # The queue is this connection's alone.
+        # Only this connection uses the queue.
         if any(isinstance(each, Subscription) for each in queue.consumers):
             return
         text = destination.text

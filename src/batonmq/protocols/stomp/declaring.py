@@ -1,4 +1,4 @@
-"""The queues behind destinations: declared as the frame's headers say, if they are not there."""
+"""The queues behind destinations: missing ones are declared as the frame's headers say."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def durable_name(destination: Destination, headers: Mapping[str, str], client_id
 
 
 class Declaring:
-    """Declares for one connection, and knows its temporary queues."""
+    """Declares queues for one connection, and knows its temporary ones."""
 
     __slots__ = ("_client_id", "_customary", "_dialect", "_operations", "_temporary", "_vhost")
 
@@ -88,11 +88,11 @@ class Declaring:
         self._customary = CustomaryQueues(terms.dialect.customs, operations)
         self._operations = operations
         self._vhost = operations.vhost
-        # Their names, by the client's own.
+        # Their names, by the client's names.
         self._temporary: dict[str, str] = {}
 
     def for_subscription(self, destination: Destination, headers: Mapping[str, str]) -> tuple[Queue, str]:
-        """The queue that a SUBSCRIBE consumes from; and its name if it belongs to a durable subscription.
+        """The queue for a SUBSCRIBE, and its name if it belongs to a durable subscription.
 
         Raises StompFailure, BrokerError.
         """
@@ -109,7 +109,7 @@ class Declaring:
         return self._operations.find_queue(name), ""
 
     def resolved(self, destination: Destination) -> Destination:
-        """What a name means that may be of a queue or of a topic."""
+        """The destination for a name that may be that of a queue or a topic."""
         vhost = self._vhost
         if not destination.may_be_topic or destination.routing_key in vhost.queues:
             return destination
@@ -120,14 +120,14 @@ class Declaring:
     def readable_queue(
         self, name: str, headers: Mapping[str, str], *, address: str = "", ignored: tuple[str, ...] = ()
     ) -> Queue:
-        """A queue to receive from: it is there, or made now. Raises BrokerError."""
+        """A queue to receive from, declared if missing. Raises BrokerError."""
         return self._shared_queue(name, headers, self._operations.require_readable, address, ignored)
 
     def writable_queue(self, name: str, headers: Mapping[str, str], *, address: str = "") -> Queue:
-        """A queue to send to: it is there, or made now. Raises BrokerError."""
+        """A queue to send to, declared if missing. Raises BrokerError."""
 
         def find(name: str) -> Queue:
-            # Whoever lacks the right does not learn what there is.
+            # A user without the right must not learn what exists.
             self._operations.resolve("", name)
             return self._operations.find_queue(name)
 
@@ -141,11 +141,10 @@ class Declaring:
         address: str,
         ignored: tuple[str, ...],
     ) -> Queue:
-        """A queue that is there, or made now. Raises BrokerError when it differs from what the headers say.
+        """A queue, declared if missing. Raises BrokerError if it differs from the headers.
 
-        Only what the headers say is compared: who says nothing about a queue takes it as it is. ``address`` is the
-        topic of which it gets a copy. ``find`` checks the right first, so that none is left behind that its maker
-        could not use.
+        Only options in the headers are compared. ``address`` is the topic of which it gets a copy. ``find`` checks the
+        right first, so that none is left behind that its maker could not use.
         """
         operations = self._operations
         arguments = {key: value for key, value in arguments_of(headers).items() if key not in ignored}
@@ -156,7 +155,7 @@ class Declaring:
             if flag(headers.get("activemq.exclusive")):
                 # ActiveMQ's exclusive consumer: the others stand by. A queue that is there stays as it is.
                 arguments.setdefault("x-single-active-consumer", True)
-            # As RabbitMQ does: what is not durable is the connection's own, unless it says otherwise.
+            # As in RabbitMQ: a queue that is not durable is exclusive, unless the headers say otherwise.
             queue = operations.declare_queue(
                 name,
                 durable=durable,
@@ -188,7 +187,7 @@ class Declaring:
 
     def _subscription_queue(self, destination: Destination, headers: Mapping[str, str]) -> tuple[Queue, str]:
         operations = self._operations
-        # Nothing is to be left behind when the exchange is not there.
+        # Leave nothing behind if the exchange is missing.
         operations.find_exchange(destination.exchange)
         durable = durable_name(destination, headers, self._client_id)
         name = durable or headers.get("x-queue-name") or SUBSCRIPTION_PREFIX + token_urlsafe(16)
@@ -212,7 +211,7 @@ class Declaring:
 
     @contextmanager
     def _taken_back(self, queue: Queue) -> Iterator[None]:
-        """A queue that was just made is left behind by nobody to whom the rest is refused."""
+        """A context manager that deletes a queue just declared if the rest fails."""
         try:
             yield
         except BrokerError:
@@ -220,7 +219,7 @@ class Declaring:
             raise
 
     def temporary_queue(self, own_name: str) -> str:
-        """The name of the temporary queue that the client calls so, made when it is first named. Raises BrokerError."""
+        """The queue for a client's temporary name, declared on first use. Raises BrokerError."""
         name = self._temporary.get(own_name)
         if name is None or name not in self._vhost.queues:
             name = self._temporary[own_name] = self._operations.declare_queue("", exclusive=True).name

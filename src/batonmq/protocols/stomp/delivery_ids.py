@@ -1,4 +1,4 @@
-"""The ids of what one connection is sent: SESSION.SUBSCRIPTION.DELIVERY, as message-id and as ack."""
+"""The ids of deliveries on one connection: SESSION.SUBSCRIPTION.DELIVERY, as message-id and as ack."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class DeliveryIds:
         self._last_subscription = 0
 
     def new_subscription(self) -> int:
-        """The number of one more subscription."""
+        """The next number of a subscription."""
         self._last_subscription += 1
         return self._last_subscription
 
     def prefix(self, subscription: int) -> str:
-        """What comes before the delivery's number in the ids of a subscription."""
+        """The part of a subscription's ids before the delivery's number."""
         return f"{self.session}.{subscription}."
 
     def reserve(self, count: int) -> int:
-        """Numbers for that many deliveries: those that follow the one returned."""
+        """Reserve numbers for that many deliveries: those after the returned one."""
         last = self._last_delivery
         self._last_delivery = last + count
         return last
 
     def read(self, shown: str) -> tuple[int, int]:
-        """The numbers of subscription and delivery in an id; zeros when this connection never gave it."""
+        """The numbers of subscription and delivery in an id; zeros if this connection never issued it."""
         match = _ID.fullmatch(shown)
         if match is None or match[1] != self.session:
             return 0, 0

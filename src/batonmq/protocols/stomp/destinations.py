@@ -62,17 +62,17 @@ class Destination:
     exchange: str
     routing_key: str
     is_pattern: bool = False
-    """Does it mean all queues whose names match?"""
+    """Is it a pattern for all queues with matching names?"""
     may_be_topic: bool = False
-    """Is it a topic if there are subscriptions to one of this name, and no queue?"""
+    """Is it a topic if there are subscriptions to such a topic, but no such queue?"""
     address: str = ""
     """The topic of which the queue gets a copy, by a name that has both."""
 
 
 def parse_destination(text: str, dialect: Dialect, headers: Mapping[str, str]) -> Destination:
-    """Understand a destination header. Raises StompFailure.
+    """Parse a destination header.
 
-    What AMQP 0-9-1 could not name, in short strings (section 4.2.5.3), is no destination.
+    Raises StompFailure, also for names that exceed AMQP 0-9-1's short strings (section 4.2.5.3).
 
     ``headers`` are looked at for Artemis' destination-type and subscription-type, which say what a bare name is.
     """
@@ -115,7 +115,7 @@ def _bare(text: str, dialect: Dialect, *, is_typed: bool) -> Destination:
 
 
 def _queue(text: str, name: str, prefix: str, dialect: Dialect) -> Destination:
-    # What is %-escaped is no wildcard.
+    # A %-escaped character is no wildcard.
     return Destination(text, QUEUE, "", name, dialect.has_composites and is_pattern(text[len(prefix) :]))
 
 
@@ -159,12 +159,12 @@ def _invalid(rest: str, kind: str) -> StompFailure:
 
 
 def no_destination(text: str, command: str) -> StompFailure:
-    """A destination that stands for something, but not in this command."""
+    """The failure for a destination that is valid, but not in this command."""
     return StompFailure("Invalid destination", f"'{text}' is not a valid destination for '{command}'")
 
 
 def _segments(text: str, prefix: str, kind: str, most: int, dialect: Dialect) -> list[str]:
-    """What follows the prefix and its slash, in as many parts as the kind has. Raises StompFailure."""
+    """The parts after the prefix and its slash, as many as the kind has. Raises StompFailure."""
     rest = text[len(prefix) :]
     inner = rest.removeprefix("/")
     segments = inner.split("/", most - 1) if dialect.names_have_slashes else inner.split("/")
@@ -174,7 +174,7 @@ def _segments(text: str, prefix: str, kind: str, most: int, dialect: Dialect) ->
 
 
 def _unquoted(segment: str) -> str:
-    """%-escapes of UTF-8 octets; what is none stays as it is."""
+    """%-escapes of UTF-8 octets; invalid ones stay as they are."""
     if "%" not in segment:
         return segment
     data = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), _latin(segment))
@@ -194,7 +194,7 @@ def quoted(name: str) -> str:
 
 
 def shown_address(exchange: str, routing_key: str, dialect: Dialect) -> str:
-    """The destination of a message that was published there, as MESSAGE frames name it."""
+    """The destination in MESSAGE frames for a message that was published there."""
     key = quoted(routing_key)
     if dialect.names_have_slashes:
         key = key.replace("%2F", "/")
@@ -205,7 +205,7 @@ def shown_address(exchange: str, routing_key: str, dialect: Dialect) -> str:
     else:
         shown = f"/exchange/{quoted(exchange)}" + (f"/{key}" if key else "")
     if dialect.has_composites:
-        # There they would part two destinations, and it from its options.
+        # There they would separate destinations, and options.
         shown = shown.replace(",", "%2C").replace("?", "%3F")
         if exchange == "" and is_pattern(key):
             shown = "/queue/" + key.replace("*", "%2A").replace(">", "%3E")

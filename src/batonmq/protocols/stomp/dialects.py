@@ -1,6 +1,7 @@
-"""What brokers do differently where STOMP leaves it open, or where they depart from it: a listener speaks one of these.
+"""Dialects: how brokers differ where STOMP leaves things open, or where they depart from it.
 
-``spec`` follows the specification, and where that is silent does what loses nothing. docs/stomp.md has the same table.
+Each listener has one. ``spec`` follows the specification, and where that is silent does what loses nothing.
+docs/stomp.md has the same table.
 """
 
 from __future__ import annotations
@@ -19,74 +20,74 @@ RELEASE: Final = "release"
 REJECT: Final = "reject"
 """To the queue's dead letters."""
 ACCEPT: Final = "accept"
-"""Done with, as if it had been an ACK."""
+"""Accepted, as by an ACK."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The answers of one kind of broker. The defaults are those of ``spec``."""
+    """The behaviour of one kind of broker. The defaults are those of ``spec``."""
 
     name: str
 
     # Connecting.
     requires_known_host: bool = False
-    """Is a host header that names no virtual host an error? Else the default one is meant."""
+    """Is a host header with an unknown virtual host an error? Otherwise it means the default one."""
     ignores_host: bool = False
-    """Is the default virtual host meant, whatever the host header says?"""
+    """Is the host header ignored in favour of the default virtual host?"""
     echoes_request_id: bool = False
     """Does CONNECTED carry the request-id of CONNECT as response-id, and its receipt as receipt-id?"""
 
     connects_again: bool = False
-    """After a CONNECT that was refused, may another follow on the same connection, within the time for it?"""
+    """May another CONNECT follow a refused one on the same connection, within the time limit?"""
 
     # Errors and receipts.
     closes_on_error: bool = True
-    """Does every ERROR end the connection? Else only those after which it cannot go on."""
+    """Does every ERROR end the connection? Otherwise only those after which it cannot continue."""
     confirms_transactions_late: bool = True
-    """Does the receipt of a frame in a transaction come after COMMIT? Else it tells that the frame has come."""
+    """Is the receipt of a frame in a transaction sent after COMMIT? Otherwise it confirms the arrival of the frame."""
 
     # Destinations.
     names_have_slashes: bool = False
-    """Is ``/queue/a/b`` the queue ``a/b``? Else the slash has to be written as %2F."""
+    """Is ``/queue/a/b`` the queue ``a/b``? Otherwise the slash has to be written as %2F."""
     temp_queues_are_destinations: bool = True
     """Can a client send to its own ``/temp-queue/`` and subscribe to it?"""
     subscribes_to_replies: bool = True
-    """Does a reply-to of ``/temp-queue/x`` bring the replies by itself, as of subscription ``/temp-queue/x``?"""
+    """Does a reply-to of ``/temp-queue/x`` subscribe to the replies, as subscription ``/temp-queue/x``?"""
     has_wildcards: bool = False
-    """Is ``>`` in a topic what ``#`` is elsewhere?"""
+    """Does ``>`` in a topic mean ``#``?"""
     names_queues_as_asked: bool = True
-    """Does a MESSAGE name its queue as the subscriber did? Else always in the form ``/queue/NAME``."""
+    """Does a MESSAGE name its queue as the subscriber did? Otherwise always in the form ``/queue/NAME``."""
 
     has_bare_names: bool = False
-    """Is a name without a prefix a queue or a topic, by what there is of it, and ``ADDRESS::QUEUE`` that queue?"""
+    """Is a name without a prefix a queue or a topic, whichever exists, and ``ADDRESS::QUEUE`` that queue?"""
     has_composites: bool = False
-    """Does ``/queue/a,/queue/b`` mean both, and what stands behind ``?`` options? Then queues have wildcards, too."""
+    """Does ``/queue/a,/queue/b`` mean both, and do options follow ``?``? Then queues have wildcards, too."""
     customs: Customs = NO_CUSTOMS
-    """What is done unasked for queues that are made here."""
+    """The customs for queues declared here."""
 
     # Messages.
     is_persistent: bool = False
-    """Is a message without the header persistent to survive a restart?"""
+    """Does a message without the header persistent survive a restart?"""
     forbids_message_id: bool = False
-    """Is message-id on SEND an error? Else it becomes the message id of AMQP."""
+    """Is message-id on SEND an error? Otherwise it becomes AMQP's message-id."""
     reply_to_is_bare: bool = True
-    """Does an AMQP client see the name alone of a reply-to of ``/queue/NAME``?"""
+    """Does an AMQP client see only the name of a reply-to of ``/queue/NAME``?"""
     shows_defaults: bool = False
     """Do MESSAGE frames have priority and expires, set or not?"""
     shows_expires: bool = True
-    """Do MESSAGE frames of messages that end tell when, as expires?"""
+    """Do MESSAGE frames of messages with a time to live have the header expires?"""
     shows_expiration: bool = True
-    """Do they tell for how long they were sent, as expiration?"""
+    """Do they have the original time to live, as expiration?"""
     shows_origin: bool = False
-    """Do they tell of a dead letter of which destination it is, and why, in the headers that the broker has for it?"""
+    """Do they give a dead letter's destination and reason in the broker's own headers?"""
     shows_time: bool = False
-    """Do all of them have a timestamp, in milliseconds, of when they were sent?"""
+    """Do they all have the time of sending as timestamp, in milliseconds?"""
     tells_text: frozenset[str] = frozenset()
-    """In which versions does a MESSAGE of what was sent without content-length, which is text, have none either?"""
+    """The versions in which a message sent without content-length, as text, is also delivered without it."""
     has_user_ids: bool = True
-    """Is user-id the property of AMQP, to be that of the log-in? Else a header as any other."""
+    """Is user-id AMQP's property, which must match the log-in? Otherwise it is an ordinary header."""
     shows_persistent: bool = False
-    """Do MESSAGE frames of messages that are not persistent say so?"""
+    """Do MESSAGE frames say persistent:false?"""
     shows_redelivered: bool = True
     """Do MESSAGE frames say redelivered:false?"""
 
@@ -94,21 +95,21 @@ class Dialect:
     requires_id: bool = True
     """Must SUBSCRIBE and UNSUBSCRIBE have an id in 1.1 and 1.2?"""
     prefetch: int = 1_000
-    """How many messages a client with acknowledgements holds at once, unless it says otherwise; 0: no limit."""
+    """The default prefetch of a client with acknowledgements; 0: no limit."""
     window: int = 0
-    """The octets of message bodies that a subscription may hold, unless SUBSCRIBE says otherwise; 0: no limit."""
+    """The default limit of a subscription's unsettled bodies in octets; 0: no limit."""
     no_local: tuple[str, ...] = ()
-    """Headers of SUBSCRIBE to a topic, each of which keeps what the connection itself sends away from it."""
+    """Headers of SUBSCRIBE to a topic that exclude messages sent on the same connection."""
     keeps_unacknowledged: bool = True
-    """After UNSUBSCRIBE, can what was delivered still be acknowledged? Else it goes back to the queue."""
+    """Can deliveries still be acknowledged after UNSUBSCRIBE? Otherwise they go back to the queue."""
 
     # Acknowledging.
     acknowledges_connection: bool = False
-    """Does ACK in mode client reach over all subscriptions of the connection?"""
+    """Does ACK in mode client apply to all subscriptions of the connection?"""
     ack_needs_subscription: bool = True
-    """In 1.1, must ACK and NACK name the subscription of the message? Else message-id alone counts."""
+    """Must ACK and NACK name the subscription in 1.1? Otherwise only message-id counts."""
     ack_fails_as_amqp: bool = False
-    """Is settling what is not unsettled AMQP's "unknown delivery tag", which ends the connection?"""
+    """Is settling a delivery that is not unsettled AMQP's "unknown delivery tag", which ends the connection?"""
     nack: str = RELEASE
     nack_is_cumulative: bool = True
     """Does NACK in mode client mean the earlier messages too?"""
@@ -116,7 +117,7 @@ class Dialect:
 
     # Transactions.
     begins_anew: bool = False
-    """Does BEGIN of a transaction that is open start it anew? Else it is an error."""
+    """Does BEGIN of an open transaction restart it? Otherwise it is an error."""
     transactions_max: int = 1_000
     transaction_frames_max: int = 50_000
 

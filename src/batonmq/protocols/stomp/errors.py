@@ -1,4 +1,4 @@
-"""The way to the session for what goes wrong when the frame that brought it about has been handled."""
+"""Reports failures that happen after their frame was handled."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["Errors"]
 
 
 class Failing(Protocol):
-    """Answers with an ERROR, and ends the connection where that must be."""
+    """Answers with an ERROR, and ends the connection if necessary."""
 
     def fail(self, failure: StompFailure, receipt: str | None = None, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """``receipt`` is that of the frame that asked for it, ``headers`` what the ERROR has beside its own."""
+        """``receipt`` is that of the frame that asked for it, ``headers`` further headers of the ERROR."""
 
 
 class Errors:
-    """Takes late failures: a commit that did not come about, a subscription that the broker ended."""
+    """Takes late failures: a failed commit, a subscription that the broker ended."""
 
     __slots__ = ("_session",)
 
@@ -33,5 +33,5 @@ class Errors:
             self._session.fail(failure, receipt, headers)
 
     def part(self) -> None:
-        """The connection is gone: nobody is to be told any more."""
+        """The connection is gone: report nothing more."""
         self._session = None

@@ -1,4 +1,4 @@
-"""What goes wrong, as ERROR frames say it: the header message in a few words, the body in a sentence."""
+"""Failures, in the form of ERROR frames: the header message in a few words, the body in a sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMES: dict[type[BrokerError], str] = {
 
 
 class StompFailure(ClientFailure):
-    """The client broke the protocol, or asked for what it cannot have."""
+    """The client broke the protocol, or asked for something it cannot have."""
 
     def __init__(
         self, message: str, detail: str, *, fatal: bool = False, bare: bool = False, expected: bool = False
@@ -45,12 +45,12 @@ class StompFailure(ClientFailure):
         self.fatal = fatal
         """Does the connection end, whatever the dialect?"""
         self.expected = expected
-        """Has nobody done wrong?"""
+        """Is it nobody's fault?"""
         self.body = detail if bare else f"{detail}\n"
 
 
 def as_failure(error: BrokerError) -> StompFailure:
-    """What the broker refused. It ends the connection, as the specification asks and as RabbitMQ does too."""
+    """A refusal by the broker. It ends the connection, as in the specification and in RabbitMQ."""
     name = _NAMES.get(type(error))
     if name is None:
         # What has no reply code is a mistake in the frame alone, a selector for one.
@@ -59,5 +59,5 @@ def as_failure(error: BrokerError) -> StompFailure:
 
 
 def missing(command: str, header: str) -> StompFailure:
-    """A header that the frame must have."""
+    """The value of a required header."""
     return StompFailure(f"Missing {header}", f"\"{command}\" must include a '{header}' header")

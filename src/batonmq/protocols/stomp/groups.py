@@ -36,9 +36,10 @@ class Group:
         self._members: list[Subscription] = []
 
     def start(self, found: list[tuple[Destination, Queue, str]]) -> None:
-        """Subscribe to these, to all queues that match, and to each that is made later. Raises BrokerError.
+        """Subscribe to these, to all matching queues, and to each one declared later.
 
-        ``found``: of each a destination, its queue, and its name again if it belongs to a durable subscription.
+        Raises BrokerError. ``found``: the destinations, each with its queue, and its name if it belongs to a durable
+        subscription.
         """
         for destination, queue, durable in found:
             self._add(destination, queue.name, durable)
@@ -52,7 +53,10 @@ class Group:
             self._members.append(self._consuming.consume(self._request, destination, name, durable, group=self))
 
     def _look_at(self, queue: Queue) -> None:
-        """Does a pattern mean this queue? What another has for himself, or this user may not read, is left out."""
+        """Does a pattern include this queue?
+
+        Exclusive queues of others, and those that this user may not read, are left out.
+        """
         name = queue.name
         if queue.owner is not None or name.startswith("amq."):
             return
@@ -71,7 +75,7 @@ class Group:
             member.offer()
 
     def stop(self) -> list[Subscription]:
-        """No more deliveries, and no more queues. Tells what it had, and keeps none of it."""
+        """Stop deliveries, and watching for queues. Returns its subscriptions, and drops them."""
         self._vhost.stop_watching(self)
         members, self._members = self._members, []
         for member in members:

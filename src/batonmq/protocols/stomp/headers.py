@@ -1,4 +1,4 @@
-"""Headers by name: what belongs to a frame and what to its message, and values that are numbers or switches."""
+"""Headers by name: those of a frame and those of its message, and values that are numbers or switches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "integer",
 ]
 
-# What belongs to the frame and not to the message.
+# Headers of the frame, not of the message.
 FRAME_HEADERS: Final = frozenset(
     {"ack", "content-length", "destination", "message-id", "receipt", "redelivered", "subscription", "transaction"}
 )
@@ -40,10 +40,10 @@ TEXTS: Final[dict[str, str]] = {
 TEXT_MARK: Final = "x-opt-jms-msg-type"
 # The property timestamp is in seconds; what is known more exactly stands here, as of RabbitMQ's plugin for it.
 IN_MILLISECONDS: Final = "timestamp_in_ms"
-# What a message has that its client did not write.
+# Headers of a message that its client did not write.
 OWN_HEADERS: Final = frozenset({TEXT_MARK, IN_MILLISECONDS})
 
-# Headers that ask the broker for something, and under which name it knows them. Both are kept.
+# Headers with requests to the broker, and the broker's names for them. Both are kept.
 WISHES: Final[dict[str, str]] = {
     "AMQ_SCHEDULED_DELAY": DELAY,
     "AMQ_SCHEDULED_TIME": DELIVER_AT,

@@ -1,4 +1,4 @@
-"""From a SEND that has been understood to the queues of its message, which are made where they are missing."""
+"""Publishes a parsed SEND to its queues, declaring missing ones."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ class Publishing:
         self._vhost = operations.vhost
         self._declaring = declaring
         self._subscriptions = subscriptions
-        # By the header's text: what the destinations are, and where they lead.
+        # By the header's text: the destinations, and their routes.
         self._known: dict[str, tuple[Destination, Route]] = {}
 
     # ------------------------------------------------------------------ where it goes
 
     def look_up(self, text: str, headers: Mapping[str, str]) -> tuple[Destination, Route | None]:
-        """What a destination means, and where it leads if that is known. Raises StompFailure."""
+        """A destination, and its route if known. Raises StompFailure."""
         known = self._known.get(text)
         if known is not None and known[1].version == self._vhost.router.version and _add_nothing(headers):
             return known
@@ -92,7 +92,7 @@ class Publishing:
         )
 
     def route(self, prepared: PreparedSend) -> Route:
-        """Where it goes, declaring what has to be there. Raises BrokerError."""
+        """Its route; declares what is missing. Raises BrokerError."""
         route = prepared.route
         if route is not None and route.version == self._vhost.router.version:
             return route
@@ -112,7 +112,7 @@ class Publishing:
         return route
 
     def targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
-        """The queues that it goes to, all of which can keep it. Raises BrokerError."""
+        """The queues that it goes to, which all can store it. Raises BrokerError."""
         route = self.route(prepared)
         self._intake.published(route)
         targets = route.targets
@@ -142,7 +142,7 @@ class Publishing:
         return Message(prepared.exchange, prepared.routing_key, properties, body)
 
     def put(self, prepared: PreparedSend, message: Message) -> int:
-        """Into the queues; tells KEPT, STORED or REFUSED. Raises BrokerError."""
+        """Publish to the queues; returns KEPT, STORED or REFUSED. Raises BrokerError."""
         targets = self.targets(prepared, message)
         outcome = self._vhost.router.publish(message, targets)
         self._counts.add_published(1)
@@ -155,17 +155,17 @@ class Publishing:
         return outcome
 
     def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:
-        """Can all of it be sent? Raises StompFailure, BrokerError."""
+        """Check that all messages can be sent. Raises StompFailure, BrokerError."""
         full = first_full([(self.targets(prepared, message), message) for prepared, message in sends], self.now())
         if full is not None:
             raise too_full(full.name)
 
 
 def too_full(name: str) -> StompFailure:
-    """The queue of that name refuses what was sent to it."""
+    """The failure for a queue that refuses a message."""
     return StompFailure("Message refused", f"queue '{name}' is too full for it")
 
 
 def _add_nothing(headers: Mapping[str, str]) -> bool:
-    """Do the headers leave it to the destination alone to say where a message goes?"""
+    """Does only the destination decide where a message goes, and no header?"""
     return headers.keys().isdisjoint(ADDRESSING)

@@ -1,4 +1,4 @@
-"""RECEIPT frames: of what is durable when the store has it, of all else at once (STOMP 1.2 "RECEIPT")."""
+"""RECEIPT frames: for durable messages once the store has them, for others at once (STOMP 1.2 "RECEIPT")."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Receipts"]
 
 
 class Receipts:
-    """What one client waits for."""
+    """The receipts that one client waits for."""
 
     __slots__ = ("_barrier", "_counts", "_output", "_store", "_stored_batch", "_version", "_waiting")
 
@@ -29,27 +29,27 @@ class Receipts:
         self._counts = link.counts.direct
         self._store = link.broker.store
         self._version = version
-        # Receipts, and how many messages are confirmed by them.
+        # Receipts, and the number of messages that each confirms.
         self._waiting: Unconfirmed[tuple[Sequence[str], int]] = Unconfirmed()
         # The last batch of the store that a message of this client is in, receipt or not; 0: none.
         self._stored_batch = 0
 
     @property
     def are_owed(self) -> bool:
-        """Does anything of this client's wait for the store?"""
+        """Is anything of this client waiting for the store?"""
         return self._stored_batch > 0
 
     @property
     def waiting(self) -> int:
-        """How many messages came of which a receipt waits for the store."""
+        """The number of messages whose receipt waits for the store."""
         return sum(messages for _, messages in self._waiting)
 
     def answer(self, *receipts: str | None, messages: int = 0) -> None:
-        """It is done; None asked for no receipt. ``messages``: that many are confirmed by it."""
+        """Answer a frame now; None: it wants no receipt. ``messages``: the number that it confirms."""
         self._say([(receipts, messages)])
 
     def answer_stored(self, receipt: str | None) -> None:
-        """It is done, and what it changed may be on its way to the disk, for which the receipt waits."""
+        """Answer a frame whose change may be on its way to the disk, for which the receipt waits."""
         if receipt is None:
             return
         if self._store.has_work():
@@ -76,9 +76,9 @@ class Receipts:
         self._look_further(batch)
 
     def batch_failed(self, batch: int, error: StoreError) -> tuple[StompFailure, str | None] | None:
-        """What waits for these batches is not kept: the client has to send it again.
+        """Messages in these batches are not kept: the client has to send them again.
 
-        Tells the failure and the receipt that it answers, if any; None: nothing of this client's was lost.
+        Returns the failure, with the receipt that it answers, if any; None: nothing of this client was lost.
         """
         lost = self._waiting.take(batch)
         had_messages = self._stored_batch > 0

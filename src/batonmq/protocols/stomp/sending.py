@@ -1,4 +1,4 @@
-"""SEND: runs of frames to one queue go there in one go; the producer's receipts follow."""
+"""SEND: publishes runs of frames to one queue together, followed by the producer's receipts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Sending"]
 
 
 class Sending:
-    """Does what SEND frames ask for."""
+    """Handles SEND frames."""
 
     __slots__ = (
         "_barrier",
@@ -57,7 +57,7 @@ class Sending:
         self._transactions = transactions
 
     def take(self, events: list[Event], at: int) -> int:
-        """A SEND, and those that follow it to the same queue; tells where the next frame stands.
+        """Handle a SEND, and those that follow it to the same queue; returns the index of the next frame.
 
         1.3 us for each of those with the same headers, 6 us where a correlation-id differs, 14 us where others do: what
         it takes to understand headers anew. Raises StompFailure, BrokerError.
@@ -114,7 +114,7 @@ class Sending:
         publishing = self._publishing
         before = self._barrier.changes
         every = (prepared, *prepared.others)
-        # A queue that is not there yet is an error now, or made now.
+        # A missing queue is an error now, or declared now.
         routes = [publishing.route(each) for each in every]
         sends = [(each, publishing.message(each, body)) for each in every]
         if prepared.transaction is not None:
@@ -123,7 +123,7 @@ class Sending:
             self._transactions.send(prepared.transaction, sends, receipt)
             return
         if prepared.others:
-            # To all of them or to none.
+            # To all queues or to none.
             publishing.check(sends)
         outcomes = [publishing.put(each, message) for each, message in sends]
         outcome = REFUSED if REFUSED in outcomes else max(outcomes)

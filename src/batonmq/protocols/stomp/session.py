@@ -1,4 +1,4 @@
-"""What lies between one STOMP connection and the server: bytes become frames, and frames go to who does them."""
+"""The session of one STOMP connection: bytes become frames, and frames go to their handlers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stomp_session(broker: Broker, host: Host, settings: StompSettings | None = N
 
 
 class StompRequests:
-    """What the client sends on one connection."""
+    """The requests of one client."""
 
     __slots__ = ("_connection", "_parser")
 
@@ -41,13 +41,13 @@ class StompRequests:
         self._connection = connection
 
     def parse(self, data: bytes) -> list[Event]:
-        """Bytes from the client, in any pieces: what they complete."""
+        """The events completed by bytes from the client, which come in any pieces."""
         return self._parser.feed(data) if self._connection.may_send(len(data)) else []
 
     def take(self, events: list[Event], at: int) -> int:
-        """Do what the frame at that place asks for, or a run of SENDs or ACKs from there on; tells where the next is.
+        """Handle a frame, or a run of SENDs or ACKs; returns the index of the next.
 
-        Raises StompFailure, BrokerError, StoreError: then the frame at that place was refused, and none was done.
+        Raises StompFailure, BrokerError, StoreError: then the frame was refused, and nothing was done.
         """
         head, receipt, body = events[at]
         commands = self._connection.commands
@@ -56,7 +56,7 @@ class StompRequests:
         if head.command == "ACK" and commands is not None and receipt is None and "transaction" not in head.headers:
             return commands.accept(events, at)
         if head.command == ERROR:
-            # What the parser could make nothing of.
+            # An error of the parser.
             raise StompFailure("Bad frame", body.decode(), fatal=True)
         if commands is None:
             self._connection.connect(head)
@@ -67,11 +67,11 @@ class StompRequests:
         return at + 1
 
     def is_quick(self, event: Event) -> bool:
-        """Is it mostly done in some microseconds?"""
+        """Does it usually take only microseconds?"""
         return event[0].command in QUICK_FRAMES
 
     def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
-        """What is wrong with a frame is answered by an ERROR."""
+        """Answer an error in a frame with an ERROR."""
         if isinstance(error, StompFailure):
             failure = error
         elif isinstance(error, StoreError):
@@ -82,13 +82,13 @@ class StompRequests:
         self._connection.fail(failure, event[1])
 
     def broken(self, event: Event) -> None:
-        """A fault of the broker's own ends the connection."""
+        """Close the connection after a fault of the broker's own."""
         detail = "a fault of the broker's own; see its log"
         self._connection.fail(StompFailure("Internal error", detail, fatal=True), event[1])
 
 
 class StompTraffic:
-    """What one connection has of subscriptions and receipts, which it has from its log-in on."""
+    """The subscriptions and receipts of one connection, which exist after its log-in."""
 
     __slots__ = ("_connection",)
 

@@ -17,30 +17,30 @@ class StompSettings:
     """Shown in CONNECTED as ``server:PRODUCT/VERSION``; empty: that header is left out."""
     version: str = __version__
     default_vhost: str = "/"
-    """Where clients come to that name no virtual host, or none that counts."""
+    """The virtual host for clients that name none, or whose choice is ignored."""
     default_login: str | None = None
-    """Who is logged in that sends no login; None: nobody."""
+    """The user for clients without a login; None: such clients are refused."""
     default_passcode: str = ""
     takes_certificates: bool = False
-    """Is a client without login and passcode the user whom its certificate names, if it has shown one?"""
+    """May a client without login and passcode log in by its certificate?"""
     is_persistent: bool | None = None
     """Does a message without the header persistent survive a restart? None: as the dialect has it."""
     heart_beat_min: int = 1_000
-    """Milliseconds: heart-beats are not agreed on more often than that."""
+    """The shortest interval of heart-beats, in milliseconds."""
     max_headers: int = 1_000
-    """How many headers a frame may have."""
+    """The most headers of a frame."""
     max_head: int = 256 << 10
-    """Octets that command and headers of a frame may have together."""
+    """The most octets of a frame's command and headers together."""
     max_body: int = 100 << 20
-    """Octets that a body may have."""
+    """The most octets of a body."""
     max_before_login: int = 64 << 10
-    """Octets that a client may have sent before it is logged in."""
+    """The most octets that a client may send before its log-in."""
     max_transaction_size: int = 128 << 20
-    """Octets of the bodies that one connection's open transactions may hold."""
+    """The most octets of bodies in one connection's open transactions."""
     max_subscriptions: int = 10_000
-    """How many subscriptions a connection may have."""
+    """The most subscriptions of a connection."""
     handshake_timeout: float = 10.0
-    """Seconds from the connection to the log-in."""
+    """Seconds allowed from the connection to the log-in."""
 
     @property
     def persistent(self) -> bool:

@@ -1,4 +1,4 @@
-"""Deliveries that are being settled, and what becomes of them: accepted, released to their queue, rejected."""
+"""Settles deliveries: accepts, releases or rejects them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Settling"]
 
 
 class Settling:
-    """Settles what ACK and NACK took, at once or at the COMMIT."""
+    """Settles the deliveries of ACK and NACK, at once or at the COMMIT."""
 
     __slots__ = ("_counts", "_subscriptions")
 
@@ -25,7 +25,7 @@ class Settling:
         self._counts = counts
 
     def settle(self, outcome: str, taken: Taken) -> None:
-        """Let the outcome, of ``dialects``, come about; and the subscriptions have more."""
+        """Apply an outcome of ``dialects``, and give the subscriptions room."""
         held = [queued for _, _, queued in taken]
         if outcome == ACCEPT:
             accept(held)
@@ -45,6 +45,6 @@ class Settling:
             self._subscriptions.settled(subscription)
             subscription.offer()
         if outcome not in (ACCEPT, REJECT):
-            # Room first: the release makes the queues hand out again, to these as to any other.
+            # Make room first: the release makes the queues deliver again, to these subscriptions as well.
             requeue(held, failed=False)
             self._counts.add_requeued(len(held))

@@ -1,4 +1,4 @@
-"""SUBSCRIBE as it came: its headers, read and checked before anything is done."""
+"""A SUBSCRIBE request: its headers, parsed and checked before anything is done."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ CLIENT: Final = 1
 INDIVIDUAL: Final = 2
 MODES: Final = {"auto": AUTO, "client": CLIENT, "client-individual": INDIVIDUAL}
 
-# Of ActiveMQ's exclusive consumer, at a queue that was made without one: it is served before all others.
+# The priority of ActiveMQ's exclusive consumer on an ordinary queue: it is served before all others.
 EXCLUSIVE: Final = 1_000_000
-# By which a client asks to be served before others.
+# The headers for a consumer's priority.
 PRIORITIES: Final = ("x-priority", "activemq.priority", "consumer-priority")
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeRequest:
-    """What a client asks for."""
+    """The request of a client."""
 
     key: str
-    """Tells it from the connection's other subscriptions."""
+    """Its identity among the connection's subscriptions."""
     id: str | None
     """The header id; None: there was none."""
     text: str
     """The header destination."""
     destinations: tuple[Destination, ...]
-    """What it means: one, or in the dialect activemq several."""
+    """The parsed destinations: one, or several in the dialect activemq."""
     headers: Mapping[str, str]
     """All headers, options of the destination among them."""
     mode: int = AUTO
@@ -56,17 +56,17 @@ class SubscribeRequest:
     priority: int = 0
     """Of several consumers with room, those with the highest number are served first."""
     arguments: Mapping[str, FieldValue] | None = None
-    """Arguments of a consumer."""
+    """The consumer's arguments."""
     selector: MessageSelector | None = None
-    """Which messages it wants; None: all."""
+    """Its selector; None: all messages."""
     is_browser: bool = False
-    """Are messages only shown?"""
+    """Does it only browse?"""
     is_deaf: bool = False
-    """Does it want nothing of what the connection itself sends to a topic?"""
+    """Does it exclude messages that the same connection sends to a topic?"""
 
 
 def read_subscribe(headers: Mapping[str, str], terms: Terms) -> SubscribeRequest:
-    """Understand a SUBSCRIBE. Raises StompFailure, SelectorError."""
+    """Parse a SUBSCRIBE. Raises StompFailure, SelectorError."""
     dialect = terms.dialect
     text = headers.get("destination")
     if text is None:
@@ -102,7 +102,7 @@ def read_subscribe(headers: Mapping[str, str], terms: Terms) -> SubscribeRequest
 
 
 def subscription_key(shown_id: str | None, destination: str) -> str:
-    """What tells subscriptions of a connection apart: the id, or without one the destination."""
+    """The identity of a subscription: its id, or its destination if there is none."""
     return f"Q_{destination}" if shown_id is None else f"T_{shown_id}"
 
 
@@ -140,5 +140,5 @@ def _priority(headers: Mapping[str, str]) -> int:
 
 def _selector(headers: Mapping[str, str]) -> MessageSelector | None:
     text = headers.get("selector", "").strip()
-    # Header values are all text, so that a number is compared with what the text spells.
+    # All header values are text, so a number is compared with the number that the text spells.
     return parse_selector(text, converts_strings=True) if text else None

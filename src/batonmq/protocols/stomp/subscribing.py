@@ -1,4 +1,4 @@
-"""SUBSCRIBE: the queues of its destinations are found or made, then consumed from or browsed."""
+"""SUBSCRIBE: finds or declares the queues of its destinations, then consumes from them or browses them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Subscribing"]
 
 
 class Subscribing:
-    """Does what SUBSCRIBE frames ask for."""
+    """Handles SUBSCRIBE frames."""
 
     __slots__ = (
         "_consuming",
@@ -97,7 +97,7 @@ class Subscribing:
             self._receipts.answer(receipt)
 
         def begin_late() -> None:
-            # By now the client may be on its way out.
+            # The client may be leaving by now.
             if self._subscriptions.are_over:
                 return
             try:
@@ -110,7 +110,7 @@ class Subscribing:
         if self._link.barrier.changes == before:
             begin()
         else:
-            # A queue that was made for it is on the disk before anybody is told.
+            # A queue declared for it is on the disk before the client is told.
             self._link.barrier.wait_for_commit(
                 begin_late,
                 lambda detail: self._errors.tell(StompFailure("Store failure", detail, fatal=True), receipt),

@@ -1,4 +1,4 @@
-"""A subscription: a consumer of one queue whose deliveries leave as MESSAGE frames, under prefetch."""
+"""A subscription: a consumer of one queue, with MESSAGE frames as deliveries, under a prefetch."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["UNLIMITED", "Subscription", "Taken"]
 
 Taken: TypeAlias = "list[tuple[Subscription, int, QueuedMessage]]"
-"""Deliveries that are being settled: of which subscription, their numbers, the messages."""
+"""Deliveries being settled: their subscription, numbers and messages."""
 
-# What no limit amounts to.
+# Stands for no limit.
 UNLIMITED: Final = 1 << 60
-# What a MESSAGE has beside its body, for the limit of what waits to be written.
+# The approximate octets of a MESSAGE without its body, for the limit of the output.
 FRAME_OCTETS: Final = 128
 
 
 class Owner(Protocol):
-    """Whose subscription it is."""
+    """The owner of a subscription."""
 
     def cancelled(self, subscription: Subscription) -> None:
         """The broker ended it: its queue is gone."""
@@ -42,7 +42,7 @@ class Group(Protocol):
     """All subscriptions that one SUBSCRIBE made."""
 
     def remove(self, member: Subscription) -> None:
-        """It is over; the others go on."""
+        """One subscription has ended; the others go on."""
 
 
 class Subscription(Consumer):
@@ -84,12 +84,12 @@ class Subscription(Consumer):
         group: Group | None = None,
         is_implicit: bool = False,
     ) -> None:
-        """``destination`` is the one among those of the request that ``queue`` stands for."""
+        """``destination``: the one of the request's destinations for which ``queue`` stands."""
         mode = request.mode
         super().__init__(
             queue, request.key, no_ack=mode == AUTO, priority=request.priority, arguments=request.arguments
         )
-        # What the broker hands over is what this selects; messages that it leaves are for others.
+        # The broker delivers only messages that this selects; the rest is for others.
         self.selector = request.selector
         self.id = request.id
         self.destination = destination
@@ -97,15 +97,15 @@ class Subscription(Consumer):
         self.durable_queue = durable_queue
         """The queue's name, if an UNSUBSCRIBE may delete it."""
         self.group = group
-        """What it is a part of; None: its SUBSCRIBE made it alone."""
+        """The group that it belongs to; None: it is the only one of its SUBSCRIBE."""
         self.is_implicit = is_implicit
-        """Was it made by a reply-to? Then nobody subscribed, and nobody can unsubscribe."""
+        """Was it created for a reply-to? Then it cannot be unsubscribed."""
         self.is_over = False
-        """Has it ended? Something that it delivered may still be settled."""
+        """Has it ended? Its deliveries may still be settled."""
         self.number = ids.new_subscription()
-        """Which is in the ids of its deliveries."""
+        """Its number in the ids of its deliveries."""
         self.unsettled: dict[int, QueuedMessage] = {}
-        """What was delivered and not settled, by the number in its id; the eldest first."""
+        """Unsettled deliveries by the number in their id, oldest first."""
         self._has_ack = mode != AUTO and terms.version == V12
         # How many more messages, and octets, it takes before it must settle some.
         self.prefetch = request.prefetch
@@ -129,7 +129,7 @@ class Subscription(Consumer):
     # ------------------------------------------------------------------ deliveries
 
     def deliver(self, queued: QueuedMessage) -> bool:
-        """Take a message; tell whether there is room for another."""
+        """Take a message; returns whether there is room for another."""
         self.deliver_all([queued])
         return self.has_room()
 
@@ -177,7 +177,7 @@ class Subscription(Consumer):
             self._window -= size
 
     def hold(self, batch: int) -> None:
-        """What was just delivered leaves when that batch of the store is committed, not before."""
+        """Hold back the latest deliveries until that batch of the store is committed."""
         self._link.barrier.hold(batch)
 
     def subscriber(self) -> Subscriber | None:
@@ -187,11 +187,11 @@ class Subscription(Consumer):
     # ------------------------------------------------------------------ what is unsettled
 
     def take(self, tag: int) -> QueuedMessage:
-        """The message delivered by this number, which is being settled."""
+        """Take the message with this number, to be settled."""
         return self.unsettled.pop(tag)
 
     def take_up_to(self, tag: int) -> Taken:
-        """All deliveries up to this number that are unsettled; they are being settled."""
+        """Take all unsettled deliveries up to this number, to be settled."""
         unsettled = self.unsettled
         tags = []
         # Numbers go up, over all subscriptions.
@@ -202,13 +202,13 @@ class Subscription(Consumer):
         return [(self, number, unsettled.pop(number)) for number in tags]
 
     def take_all(self) -> list[QueuedMessage]:
-        """All that is unsettled, the eldest first; it is no longer this subscription's."""
+        """Take all unsettled deliveries, oldest first."""
         held = list(self.unsettled.values())
         self.unsettled.clear()
         return held
 
     def put_back(self, taken: dict[int, QueuedMessage]) -> None:
-        """Put deliveries back under their numbers: they are unsettled after all."""
+        """Put deliveries back under their numbers: they are unsettled again."""
         self.unsettled = dict(sorted({**taken, **self.unsettled}.items()))
 
     # ------------------------------------------------------------------ room
@@ -219,7 +219,7 @@ class Subscription(Consumer):
             return 0
         if self.no_ack:
             return UNLIMITED
-        # Octets are known only one by one.
+        # Octets are only known message by message.
         return self._credit if self._window >= UNLIMITED >> 1 else 1
 
     def has_room(self) -> bool:
@@ -230,7 +230,7 @@ class Subscription(Consumer):
         return self.no_ack or (self._credit > 0 and self._window > 0)
 
     def give_credit(self, count: int, size: int) -> None:
-        """That many deliveries, of that many octets, are settled."""
+        """Count settled deliveries, with their octets."""
         self._credit += count
         self._window += size
 
@@ -247,7 +247,7 @@ class Subscription(Consumer):
     # ------------------------------------------------------------------ its end
 
     def stop(self) -> list[Subscription]:
-        """No more deliveries; what is unsettled stays so. Tells of which: itself."""
+        """Stop deliveries; unsettled ones stay unsettled. Returns the subscriptions concerned: itself."""
         if not self.is_over:
             self._end()
             self.queue.unsubscribe(self)
@@ -259,6 +259,6 @@ class Subscription(Consumer):
         self._owner.cancelled(self)
 
     def _end(self) -> None:
-        # Acknowledgements of what it was given must not put it back in line.
+        # Acknowledgements must not offer it again.
         self._credit = -UNLIMITED
         self.is_over = True

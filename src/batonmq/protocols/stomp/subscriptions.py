@@ -1,4 +1,4 @@
-"""What a connection is subscribed to."""
+"""The subscriptions of a connection."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = ["Subscriptions"]
 
 
 class Entry(Protocol):
-    """What one SUBSCRIBE has come to: a subscription, several, or a browser."""
+    """The result of one SUBSCRIBE: a subscription, several, or a browser."""
 
     @property
     def destination(self) -> Destination:
-        """What it names."""
+        """Its destination."""
 
     def offer(self) -> None:
         """There may be room again."""
 
     def stop(self) -> list[Subscription]:
-        """No more deliveries. Tells of which subscriptions some may be unsettled."""
+        """Stop deliveries. Returns the subscriptions that may have unsettled ones."""
 
 
 class Subscriptions:
@@ -49,7 +49,7 @@ class Subscriptions:
         self.are_over = False
         """Has the connection ended?"""
         self.deaf: set[Target] = set()
-        """Queues of subscriptions that want nothing of what this connection sends."""
+        """Queues of subscriptions that exclude this connection's messages."""
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -58,7 +58,7 @@ class Subscriptions:
 
     @property
     def consumers(self) -> int:
-        """How many consume from queues."""
+        """The number of consumers."""
         return sum(not subscription.is_over for subscription in self.held())
 
     @property
@@ -82,30 +82,30 @@ class Subscriptions:
         self._by_key[key] = entry
 
     def remove(self, key: str) -> Entry | None:
-        """The client has unsubscribed: forget this name. Tells whose it was; None: nobody's."""
+        """The client has unsubscribed: forget this name. Returns its subscription; None: there was none."""
         return self._by_key.pop(key, None)
 
     def remove_by_destination(self, text: str) -> Entry | None:
-        """Forget the first that was made with this destination, whatever its name. Tells which; None: none."""
+        """Forget the first with this destination, whatever its name. Returns it; None: none."""
         for key, entry in self._by_key.items():
             if entry.destination.text == text:
                 return self._by_key.pop(key)
         return None
 
     def numbered(self, number: int) -> Subscription | Browsing | None:
-        """The one with this number in the ids of its deliveries; None: it is long over, or never was."""
+        """The one with this number in the ids of its deliveries; None: there is none, or no longer."""
         return self._by_number.get(number)
 
     def held(self) -> list[Subscription]:
-        """All of which something may be unacknowledged."""
+        """All that may have unacknowledged deliveries."""
         return [each for each in self._by_number.values() if isinstance(each, Subscription)]
 
     def begin(self, entry: Subscription | Browsing) -> None:
-        """Deliveries come with its number from now on."""
+        """Add a subscription under its number, before its first delivery."""
         self._by_number[entry.number] = entry
 
     def make_deaf(self, queue: Target) -> None:
-        """Nothing that this connection sends is to come to this queue."""
+        """Exclude this connection's messages from this queue."""
         self.deaf.add(queue)
 
     # ------------------------------------------------------------------ their end
@@ -137,7 +137,7 @@ class Subscriptions:
         self._errors.tell(StompFailure("Server cancelled subscription", detail), headers=headers)
 
     def release(self) -> None:
-        """The connection ends: all that was delivered and not settled goes back, to each queue in one go."""
+        """The connection ends: all unsettled deliveries go back, each queue's together."""
         self.are_over = True
         held: list[QueuedMessage] = []
         for entry in list(self._by_key.values()):
@@ -151,12 +151,12 @@ class Subscriptions:
     # ------------------------------------------------------------------ what they hold
 
     def settled(self, subscription: Subscription) -> None:
-        """Something of it was settled: one that is over is forgotten with its last message."""
+        """Deliveries of a subscription were settled: forget one that has ended with its last message."""
         if subscription.is_over and not subscription.unsettled:
             self._by_number.pop(subscription.number, None)
 
     def put_back(self, taken: Taken) -> None:
-        """What a transaction had taken is unsettled again; of a subscription that is over it may go to its queue."""
+        """Deliveries of a transaction are unsettled again; those of an ended subscription may go back to the queue."""
         for subscription in {entry[0]: None for entry in taken}:
             back = {tag: queued for each, tag, queued in taken if each is subscription}
             if not subscription.is_over or self._dialect.keeps_unacknowledged:
@@ -184,5 +184,5 @@ class Subscriptions:
 
 
 def named_by(shown_id: str | None, destination: str) -> str:
-    """How errors name a subscription."""
+    """A subscription's name in error texts."""
     return f"destination='{destination}'" if shown_id is None else f"id='{shown_id}'"

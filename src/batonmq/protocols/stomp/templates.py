@@ -1,4 +1,4 @@
-"""The MESSAGE frames of one subscription: what all deliveries of like messages have in common is made once."""
+"""Templates for the MESSAGE frames of one subscription: the common part of similar messages is built once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Templates"]
 
-# This many are kept: messages of this many kinds in turn cost no more than those of one.
+# The number of cached templates: up to this many kinds of messages in turn cost no more than one.
 TEMPLATES_MAX: Final = 64
 
 
@@ -58,12 +58,12 @@ class Templates:
         self._known: dict[tuple[bytes, str, str], tuple[bytes, bool]] = {}
         self.current = b""
         self.is_text = False
-        """Is it a template for text, which has no length?"""
+        """Is it a template for text without content-length?"""
         self.properties: object = None
         self.exchange = self.routing_key = ""
 
     def choose(self, message: Message) -> None:
-        """Have the template ready for messages like this one that come for the first time and do not expire."""
+        """Choose the template for messages like this one, on first delivery and without a time to live."""
         key = (message.properties.raw, message.exchange, message.routing_key)
         known = self._known.get(key)
         if known is None:
@@ -82,17 +82,17 @@ class Templates:
         self.properties, self.exchange, self.routing_key = message.properties, message.exchange, message.routing_key
 
     def special(self, queued: QueuedMessage, *, is_text: bool) -> bytes:
-        """For a message that came back, or expires, or is called text and is none."""
+        """The head for a message that came back, expires, or is marked as text wrongly."""
         dialect = self._terms.dialect
         message = queued.message
         headers = self._frame_headers(message)
         if queued.returns:
             headers.append(("redelivered", "true"))
-            # How often it was handed out, this time included (JMS 2.0 §3.5.11).
+            # The delivery count, this time included (JMS 2.0 §3.5.11).
             headers.append(("JMSXDeliveryCount", str(queued.return_count + 1)))
         elif dialect.shows_redelivered:
             headers.append(("redelivered", "false"))
-        # A time to live of 0 is no moment.
+        # A time to live of 0 has no end.
         expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
         if dialect.shows_expires and (expires or dialect.shows_defaults):
             headers.append(("expires", str(expires)))
@@ -111,7 +111,7 @@ class Templates:
             shown = shown_address(message.exchange, message.routing_key, dialect)
         headers = [("destination", shown)]
         if dialect.customs.has_virtual_topics and destination.kind == QUEUE and shown != destination.text:
-            # It came to this queue by a topic.
+            # It came to this queue through a topic.
             headers = [("destination", destination.text), ("original-destination", shown)]
         if self._id is not None:
             headers.insert(0, ("subscription", self._id))

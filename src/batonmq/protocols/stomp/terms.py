@@ -1,4 +1,4 @@
-"""What holds for one connection from its log-in to its end."""
+"""The terms of one connection, from its log-in to its end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Terms"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What client and server agreed on in CONNECT and CONNECTED, and what the listener adds to it."""
+    """The values negotiated in CONNECT and CONNECTED, and those of the listener."""
 
     version: str
     """``1.0``, ``1.1`` or ``1.2``."""
     session: str
-    """Begins the ids of all that is delivered on the connection; without dots."""
+    """The prefix of delivery ids on the connection, without dots."""
     client_id: str
-    """Begins the names of its durable subscriptions; empty: it has none."""
+    """The prefix of its durable subscriptions' names; empty: it has none."""
     settings: StompSettings
     dialect: Dialect

@@ -35,7 +35,7 @@ __all__ = ["Transactions"]
 
 
 class StompTransaction(Transaction["Send", "Settled"]):
-    """What was asked for since its BEGIN."""
+    """The requests since its BEGIN."""
 
     __slots__ = ("confirmed", "receipts")
 
@@ -44,10 +44,10 @@ class StompTransaction(Transaction["Send", "Settled"]):
         self.receipts: list[str] = []
         """The receipts of its frames, to be answered after the COMMIT."""
         self.confirmed = 0
-        """How many of the messages such a receipt confirms."""
+        """The number of messages that such a receipt confirms."""
 
     def answer(self, receipt: str, messages: int) -> None:
-        """A receipt that is to wait for the COMMIT, and confirms that many messages."""
+        """Add a receipt that waits for the COMMIT, and confirms that many messages."""
         self.receipts.append(receipt)
         self.confirmed += messages
 
@@ -96,17 +96,17 @@ class Transactions(TransactedWork["Send", "Settled"]):
 
     @property
     def are_open(self) -> bool:
-        """Is there a BEGIN whose COMMIT or ABORT has not come?"""
+        """Is there an open transaction?"""
         return bool(self._open)
 
     @property
     def sent(self) -> int:
-        """How many messages wait for a COMMIT."""
+        """The number of messages waiting for a COMMIT."""
         return sum(len(transaction.published) for transaction in self._open.values())
 
     @property
     def settled(self) -> int:
-        """How many deliveries are settled as soon as a COMMIT comes."""
+        """The number of deliveries that a COMMIT will settle."""
         return sum(len(taken) for transaction in self._open.values() for _, taken in transaction.settled)
 
     def begin(self, name: str) -> None:
@@ -128,7 +128,7 @@ class Transactions(TransactedWork["Send", "Settled"]):
         return transaction
 
     def send(self, name: str, sends: list[Send], receipt: str | None) -> None:
-        """To be sent at the COMMIT, what one frame asked for. Raises StompFailure."""
+        """Add the messages of one frame, to be sent at the COMMIT. Raises StompFailure."""
         transaction = self.find(name)
         try:
             transaction.publish(sends, sum(message.size for _, message in sends))
@@ -137,7 +137,7 @@ class Transactions(TransactedWork["Send", "Settled"]):
         self._answer(transaction, receipt, len(sends))
 
     def settle(self, name: str, outcome: str, taken: Taken, receipt: str | None) -> None:
-        """To be settled at the COMMIT. Raises StompFailure."""
+        """Add deliveries, to be settled at the COMMIT. Raises StompFailure."""
         transaction = self.find(name)
         try:
             transaction.settle((outcome, taken))
@@ -155,7 +155,7 @@ class Transactions(TransactedWork["Send", "Settled"]):
     # ------------------------------------------------------------------ its end
 
     def commit(self, name: str, receipt: str | None) -> None:
-        """COMMIT. Raises StompFailure, BrokerError when something cannot be done, before any of it is done."""
+        """COMMIT. Raises StompFailure, BrokerError if something cannot be done, before anything is done."""
         transaction = self.find(name)
         receipts, confirmed = transaction.receipts, transaction.confirmed
         if receipt is not None:
@@ -173,7 +173,7 @@ class Transactions(TransactedWork["Send", "Settled"]):
         del self._open[name]
 
     def abort(self, name: str) -> None:
-        """ABORT: what was settled is unsettled again, and is not delivered anew. Raises StompFailure."""
+        """ABORT: settled deliveries are unsettled again, and are not redelivered. Raises StompFailure."""
         _, settled = self.find(name).take()
         del self._open[name]
         for _, taken in settled:
@@ -197,7 +197,7 @@ class Transactions(TransactedWork["Send", "Settled"]):
         self._settling.settle(*settled)
 
     def unsettle_held(self, settled: list[Settled]) -> None:
-        # What was given back is in its queue.
+        # Released messages are back in their queue.
         taken = [entry for outcome, entries in settled if outcome != RELEASE for entry in entries]
         held = [queued for _, _, queued in taken]
         unsettle(held)

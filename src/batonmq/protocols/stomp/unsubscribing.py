@@ -1,4 +1,4 @@
-"""UNSUBSCRIBE: a subscription ends, and a durable one goes with its queue if that is asked for."""
+"""UNSUBSCRIBE: ends a subscription, and deletes the queue of a durable one on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Unsubscribing"]
 
 
 class Unsubscribing:
-    """Does what UNSUBSCRIBE frames ask for."""
+    """Handles UNSUBSCRIBE frames."""
 
     __slots__ = ("_operations", "_subscriptions", "_terms")
 
@@ -46,7 +46,7 @@ class Unsubscribing:
         names_durable = any(header in headers for header in SUBSCRIPTION_NAMES)
         entry = self._subscriptions.remove(subscription_key(shown_id, text or ""))
         if entry is None and shown_id is None:
-            # In 1.0 the destination is enough, whether it was given an id or not.
+            # In 1.0 the destination is enough, with or without an id.
             entry = self._subscriptions.remove_by_destination(text or "")
         if entry is None:
             if not (names_durable and self._delete_durable(headers)):
@@ -60,7 +60,7 @@ class Unsubscribing:
             self._operations.delete_queue(entry.durable_queue)
 
     def _delete_durable(self, headers: Mapping[str, str]) -> bool:
-        """A durable subscription that nobody of this connection has just now; False: there is none of that name."""
+        """Delete a durable subscription that this connection is not using; False: there is none of that name."""
         name = durable_name(Destination("", EXCHANGE, "", ""), headers, self._terms.client_id)
         if name not in self._operations.vhost.queues:
             return False

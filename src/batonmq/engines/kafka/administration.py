@@ -1,4 +1,4 @@
-"""What is asked of the cluster by the admin client of confluent-kafka. Every call waits, for a bounded time."""
+"""Requests to the cluster through confluent-kafka's admin client. Every call waits, for a bounded time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from batonmq.errors import Closed, ConnectionLost, NotFound
 __all__ = ["Administration"]
 
 PAUSE: Final = 0.05
-# What the client waits for beyond what it was told to.
+# How long the client waits beyond its own timeout, in seconds.
 SLACK: Final = 5.0
 # Not those of the broker, which hold for every group and topic.
 # The client gives the numbers of its enumeration, and says that it gives the members.
@@ -33,7 +33,7 @@ class Administration:
     """Of one connection. Any thread may call. What goes wrong is an error of ours, with the broker's own text."""
 
     def __init__(self, admin: AdminClient, patience: float, closing: Admitted[None]) -> None:
-        """``closing`` is done when nobody wants to wait any longer: what waits then raises Closed."""
+        """``closing`` is done when waiting has to end: waiting calls then raise Closed."""
         self._admin = admin
         self._patience = patience
         self._closing = closing
@@ -46,7 +46,7 @@ class Administration:
         return self._all_settings(ResourceType.BROKER, str(nodes[0].id))
 
     def settings_of_topic(self, topic: str) -> dict[str, str]:
-        """What was set for this one."""
+        """The settings made for this one."""
         return self._own_settings(ResourceType.TOPIC, topic)
 
     def settings_of_group(self, group: str) -> dict[str, str]:
@@ -81,12 +81,12 @@ class Administration:
     # ------------------------------------------------------------------ topics
 
     def create_topic(self, topic: str, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
-        """Raises PreconditionFailed, also where it is there already."""
+        """Raises PreconditionFailed, also if it exists already."""
         new = NewTopic(topic, partitions, replication, config=dict(settings))
         self._await(self._admin.create_topics([new], **self._times()), f"topic '{topic}'")
 
     def delete_topic(self, topic: str) -> None:
-        """What is not there is deleted already."""
+        """Missing ones count as deleted."""
         with contextlib.suppress(NotFound):
             self._await(self._admin.delete_topics([topic], **self._times()), f"topic '{topic}'")
 
@@ -103,7 +103,7 @@ class Administration:
         return found[0], found[1]
 
     def delete_records(self, topic: str, partitions: list[int]) -> None:
-        """All that are there now."""
+        """All existing ones."""
         _, most = self.ends(topic, partitions)
         records = [TopicPartition(topic, partition, most[partition]) for partition in partitions]
         for future in self._admin.delete_records(records, **self._times()).values():

@@ -1,4 +1,4 @@
-"""What is asked of the cluster over sockets of our own: which topics there are, and about share groups.
+"""Requests to the cluster over sockets of our own, about topics and share groups.
 
 Every call waits, for no longer than the patience for each broker. Any thread may call; they take turns.
 """
@@ -43,7 +43,7 @@ T = TypeVar("T")
 NOT_YET: Final = frozenset({14, 15, 16})
 GROUP_ID_NOT_FOUND: Final = 69
 PAUSE: Final = 0.05
-# The epoch of a member that leaves.
+# The epoch with which a member leaves.
 LEAVE: Final = -1
 # How long a group may take to give its first member partitions. Kafka 4.4 takes up to 1 s
 # (share.assignment.interval.ms).
@@ -52,7 +52,7 @@ WITH_DEAD_LETTERS: Final = 2
 
 
 class _NotYet(Exception):
-    """The broker that is to have a group has just begun to, or has it no more."""
+    """The coordinator of a group is still loading it, or has moved."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text or text_of_code(code))
@@ -63,7 +63,7 @@ class Cluster:
     """The brokers that a URL names, and those that they tell of."""
 
     def __init__(self, parameters: KafkaParameters, patience: float) -> None:
-        """Connect. Raises ConnectionLost, AccessRefused, and UnsupportedFeature where there are no share groups."""
+        """Connect. Raises ConnectionLost, AccessRefused, and UnsupportedFeature if there are no share groups."""
         self._parameters = parameters
         self._patience = patience
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class Cluster:
             self._require_share_groups(self._open().features)
 
     def close(self) -> None:
-        """Hang up, also where an answer is waited for."""
+        """Close the connections, even while an answer is awaited."""
         self._is_closed = True
         for one in self._conversations():
             one.interrupt()
@@ -84,7 +84,7 @@ class Cluster:
             self._drop()
 
     def forked(self) -> None:
-        """In a child: the sockets are the parent's, who goes on with them."""
+        """In a forked child: drop the sockets, which the parent goes on using."""
         self._lock = threading.Lock()
         self._drop()
 
@@ -104,7 +104,7 @@ class Cluster:
         return self._again(ask)
 
     def topics(self) -> list[str]:
-        """The names of those that may be seen, but for the brokers' own. Raises ConnectionLost."""
+        """The names of visible topics, except the brokers' own. Raises ConnectionLost."""
 
         def ask() -> list[str]:
             found = read_topics(self._open().ask(ask_topics()))
@@ -123,7 +123,7 @@ class Cluster:
     # ------------------------------------------------------------------ share groups
 
     def lags(self, group: str, topic: str, partitions: list[int]) -> list[Lag]:
-        """How far a group has come; nothing where there is no such group yet."""
+        """The progress of a group; empty if there is no such group yet."""
 
         def ask(coordinator: Conversation) -> tuple[int, str, list[Lag]]:
             return read_offsets(coordinator.ask(ask_offsets(group, topic, partitions)))
@@ -164,15 +164,15 @@ class Cluster:
                     return
                 self._pause()
         finally:
-            # Where that fails the broker finds out by itself.
+            # If that fails, the broker finds out by itself.
             if epoch > 0:
                 with contextlib.suppress(BatonError):
                     beat(LEAVE)
 
     def _of_group(self, group: str, ask: Callable[[Conversation], tuple[int, str, T]]) -> tuple[int, str, T]:
-        """Ask the broker that has a group, and again for as long as patience lasts where it has just begun to.
+        """Ask the coordinator of a group, retrying while it is loading, as long as patience lasts.
 
-        An answer is an error code, the broker's text, and what else it says. Others may ask meanwhile.
+        An answer is an error code, the broker's text, and further data. Others may ask meanwhile.
         """
         until = time.monotonic() + self._patience
         while True:

@@ -33,12 +33,12 @@ from batonmq.version import __version__
 
 __all__ = ["Conversation"]
 
-# No answer to what is asked here comes near.
+# The largest answer, which is far more than any answer here needs.
 ANSWER_MAX: Final = 16 * 1024 * 1024
 
 
 class Conversation:
-    """Open from its making until ``close``."""
+    """Open from its creation until ``close``."""
 
     def __init__(self, parameters: KafkaParameters, server: tuple[str, int], patience: float) -> None:
         """Connect and log in. ``patience``: seconds for that, and for each answer later.
@@ -65,18 +65,18 @@ class Conversation:
             raise
 
     def ask(self, request: Request) -> Reader:
-        """The body of the answer. Raises ConnectionLost; then it is of no use any more."""
+        """The body of the answer. Raises ConnectionLost; the connection is then unusable."""
         self._until = time.monotonic() + self._patience
         return self._ask(request)
 
     def interrupt(self) -> None:
-        """Whoever waits for an answer waits no longer. From any thread."""
+        """Interrupt a wait for an answer. From any thread."""
         with contextlib.suppress(OSError):
-            # Not that of TLS, which would change what the other thread is working with.
+            # Not through TLS, whose state the other thread is using.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
@@ -125,7 +125,7 @@ class Conversation:
                 raise ConnectionLost(f"cannot connect to {self.where}: {hint}") from None
             raise
         if error:
-            # An old broker answers in version 0, which has no more to say to us.
+            # An old broker answers in version 0, which tells us nothing more.
             raise ConnectionLost(f"the broker at {self.where} is too old: {text_of_code(error)}")
         return features
 

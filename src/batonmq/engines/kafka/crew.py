@@ -1,4 +1,4 @@
-"""The share consumers of one receiver: who of them takes the next batch, when another joins, and when one leaves."""
+"""The share consumers of one receiver: which one takes the next batch, when another joins, and when one leaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HANDS_MAX: Final = 16
 AHEAD: Final = 16
 """How many messages are taken at once for somebody who wants one after the other: each has its whole lock only if those
 before it are done soon."""
-# How long somebody waits before another consumer joins the group for him.
+# How long a request waits before another consumer joins the group.
 STUCK: Final = 0.1
 IDLE: Final = 5.0
 
@@ -31,8 +31,7 @@ class Crew:
         self._hands: list[Hand] = []
 
     def take(self, room: int, most: int, since: float) -> bool:
-        """Somebody waits, and nothing is here for him: see to it that one takes more. False: this has to be asked anew
-        soon.
+        """A request waits, and no message is here: have a consumer fetch more. False: call this again soon.
 
         ``room``: how many messages may be taken; ``most``: how many he wants; ``since``: when he began to wait, in
         monotonic seconds.
@@ -55,18 +54,18 @@ class Crew:
         return True
 
     def _add(self, size: int) -> None:
-        """Another consumer, which takes so many messages at once."""
+        """Add a consumer that fetches so many messages at once."""
         if len(self._hands) < HANDS_MAX:
             hand = Hand(self._settings, self._topic, size, self._owner)
             self._hands.append(hand)
             hand.fetch()
 
     def has_others(self) -> bool:
-        """Is there one that is not about to go?"""
+        """Is there one that is not about to leave?"""
         return any(hand.state != "leaving" for hand in self._hands)
 
     def retire(self, *, is_idle: bool) -> None:
-        """Who takes nothing leaves; ``is_idle``: all of them, as nobody has wanted anything for a while."""
+        """Let consumers that fetch nothing leave; ``is_idle``: all of them, as there was no request for a while."""
         now = time.monotonic()
         for hand in list(self._hands):
             is_spare = hand.state == "resting" and now - hand.since > IDLE
@@ -76,13 +75,13 @@ class Crew:
                 hand.retire()
 
     def end(self) -> list[Hand]:
-        """They give back what is not settled, and leave; these are those to wait for."""
+        """End all: they give back unsettled messages and leave. Returns those to wait for."""
         for hand in self._hands:
             hand.end()
         return list(self._hands)
 
     def forked(self) -> None:
-        """In a child: nothing of them is here."""
+        """In a forked child: forget them."""
         for hand in self._hands:
             hand.forked()
 

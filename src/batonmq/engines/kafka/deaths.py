@@ -1,4 +1,4 @@
-"""What Kafka writes into a dead letter of a share group, as the headers that tell of deaths elsewhere, too."""
+"""Kafka's headers in a dead letter of a share group, converted to the death headers of other brokers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REJECTED: Final = "rejected"
 
 
 def deaths_of(headers: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
-    """The death headers of a dead letter; nothing for any other message. Kafka's own stay beside them."""
+    """The death headers of a dead letter; empty for any other message. Kafka's own stay beside them."""
     topic = headers.get(TOPIC)
     if not isinstance(topic, str):
         return {}

@@ -39,7 +39,7 @@ T = TypeVar("T")
 CAPABILITIES: Final = Capabilities(
     engine="kafka",
     durable=True,
-    # A broker that is killed forgets what was handed out, and counts it anew.
+    # A killed broker forgets deliveries, and counts them from the start.
     delivery_count=False,
     max_deliveries=True,
     dead_letter=True,
@@ -74,7 +74,7 @@ class KafkaEngine(Engine):
         self._subscriptions: set[KafkaSubscription] = set()
         self._lock = threading.Lock()
         self._is_closed = self._is_forked = False
-        # Of the queues that were declared or subscribed to here.
+        # Only of queues that were declared or subscribed to here.
         self._fates: dict[str, Fate] = {}
         when_forked(self)
 
@@ -116,7 +116,7 @@ class KafkaEngine(Engine):
         return self._run(delete)
 
     def count(self, queue: str) -> Future[int]:
-        """How many messages are not settled, but for those that are in the hands of this connection."""
+        """How many messages are unsettled, without those held by this connection."""
 
         return self._run(lambda: max(self._queues.count(queue) - self._holds(queue), 0))
 
@@ -129,7 +129,7 @@ class KafkaEngine(Engine):
         return self._run(lambda: [QueueInfo(name) for name in self._queues.names()])
 
     def purge(self, queue: str) -> Future[int]:
-        """Also what is in somebody's hands goes: Kafka drops records, whoever holds them."""
+        """Held messages are dropped, too: Kafka drops records, whoever holds them."""
         return self._run(lambda: max(self._queues.purge(queue) - self._holds(queue), 0))
 
     # ------------------------------------------------------------------ messages
@@ -164,7 +164,7 @@ class KafkaEngine(Engine):
         return self._tasks.run(lambda: self._queues.topic(queue))
 
     def left(self, subscription: KafkaSubscription) -> None:
-        """It is closed."""
+        """A subscription is closed."""
         with self._lock:
             self._subscriptions.discard(subscription)
 
@@ -189,7 +189,7 @@ class KafkaEngine(Engine):
         self._tasks.join()
 
     def forked(self) -> None:
-        """In a child: threads and locks are the parent's."""
+        """In a forked child: threads and locks are the parent's."""
         self._is_forked = True
         self._lock = threading.Lock()
         self._cluster.forked()

@@ -1,4 +1,4 @@
-"""What goes wrong with Kafka, as the API tells it: by the error codes of the protocol, and by those of librdkafka."""
+"""Kafka's errors as errors of the API: by the error codes of the protocol, and by those of librdkafka."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNANSWERED: Final = frozenset(
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     }
 )
-"""Whether it was done, nobody knows."""
+"""It is unknown whether it was done."""
 BY_CODE: dict[int, type[BrokerError]] = {
     UNKNOWN_TOPIC: NotFound,
     LOCAL_UNKNOWN_TOPIC: NotFound,
@@ -76,12 +76,12 @@ def told_by_code(code: int, text: str) -> BatonError:
 
 
 def text_of_code(code: int) -> str:
-    """What librdkafka says of a code."""
+    """librdkafka's text for a code."""
     return KafkaError(code).str().removeprefix("Broker: ")
 
 
 def error_of(error: object, doing: str) -> BatonError:
-    """An error of confluent-kafka. ``doing``: what was being done, for those that say no more than a time."""
+    """An error of confluent-kafka. ``doing``: the operation, for errors whose text is only a time."""
     if isinstance(error, BatonError):
         return error
     if isinstance(error, KafkaException):

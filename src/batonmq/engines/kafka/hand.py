@@ -36,33 +36,33 @@ Place: TypeAlias = tuple[int, int]
 """Partition and offset."""
 State = Literal["resting", "fetching", "busy", "leaving", "ended"]
 
-# How long the client is asked at once, in seconds: an end is noticed after that.
+# How long one poll of the client takes, in seconds: an end is noticed after that.
 SLICE: Final = 0.25
 # A new member is told of no partition at first, and its client asks again after 5 s only, unless it subscribes anew:
 # with that the first message comes after 0.02 to 0.4 s (Kafka 4.4). So it does until one comes, for so many seconds.
 JOINING: Final = 6.0
 JOINING_SLICE: Final = 0.1
-# How many offsets are named in the log.
+# The most offsets in a line of the log.
 SAID: Final = 20
-# What a request waits for at the broker.
+# How long a fetch waits at the broker.
 FETCH_WAIT: Final = 200
-# What is settled waits for the rest of its batch, so that one commit is enough, but for no longer than this.
+# Settlements wait this long for the rest of their batch, so that one commit is enough.
 GATHER: Final = 0.005
-# A commit that takes longer has found nobody: the lock of what it was about ends by itself.
+# A commit that takes longer has reached nobody: the locks end by themselves.
 COMMIT: Final = 5.0
 LAST_COMMIT: Final = 2.0
 # When the client gives up a request to a broker that does not answer, in milliseconds. It waits for two, one after the
 # other, when it leaves a group.
 SILENCE: Final = 5_000
 FAREWELL: Final = SLICE + COMMIT + LAST_COMMIT + 2 * SILENCE / 1000 + 2.0
-"""How long a consumer takes to end, at most, in seconds: what it is doing, the last commit, and the way out."""
+"""The longest time for a consumer to end, in seconds: its current work, the last commit, and leaving."""
 
 
 class Owner(Protocol):
-    """Who has hands. All calls come from their threads."""
+    """The owner of hands. All calls come from their threads."""
 
     def arrived(self, hand: Hand, records: Mapping[Place, Record], since: float) -> None:
-        """A batch, of which the broker has counted the time since then, in monotonic seconds, or later."""
+        """A batch. The broker has counted its lock from ``since`` (monotonic seconds), or later."""
 
     def looked(self, hand: Hand) -> None:
         """Nothing came."""
@@ -71,10 +71,10 @@ class Owner(Protocol):
         """All of its batch is settled."""
 
     def refused(self, hand: Hand, error: BatonError) -> None:
-        """The broker lets us take nothing."""
+        """The broker refuses to deliver."""
 
     def failed(self, hand: Hand, error: Exception) -> None:
-        """The client raises something that it does not get over."""
+        """The client raised a fatal error."""
 
 
 class Hand:
@@ -83,9 +83,9 @@ class Hand:
     def __init__(self, settings: Mapping[str, object], queue: str, size: int, owner: Owner) -> None:
         self.queue = queue
         self.size = size
-        """How many messages it asks for; a batch of a producer comes whole."""
+        """How many messages it requests; a producer's batch comes as a whole."""
         self.since = time.monotonic()
-        """When it came to the state that it is in."""
+        """When it entered its current state."""
         self._owner = owner
         self._settings = {
             **settings,
@@ -110,12 +110,12 @@ class Hand:
 
     @property
     def state(self) -> State:
-        """Where it is."""
+        """Its state."""
         return self._state
 
     @property
     def is_settled(self) -> bool:
-        """Is nothing of its batch in anybody's hands? What is settled may not be committed yet."""
+        """Is nothing of its batch held? Settlements may not be committed yet."""
         return not self._unsettled
 
     @property
@@ -124,7 +124,7 @@ class Hand:
         return time.monotonic() >= self._joining_until
 
     def fetch(self) -> bool:
-        """Take the next batch, if it is resting, or go on to; False: it does not any more."""
+        """Fetch the next batch, if resting, or keep fetching; False: it no longer does."""
         with self._turn:
             if self._state == "resting":
                 self._go("fetching")
@@ -140,7 +140,7 @@ class Hand:
             self._turn.notify_all()
 
     def settle(self, place: Place, how: AcknowledgeType) -> bool:
-        """It is committed soon, in the order in which this was called; False: it is not held any more."""
+        """Settle a message, to be committed soon, in the order of calls; False: it is not held any more."""
         with self._turn:
             if place not in self._unsettled:
                 return False
@@ -154,7 +154,7 @@ class Hand:
         return True
 
     def end(self) -> None:
-        """Give back what is not settled, and leave the group; soon."""
+        """Give back unsettled messages, and leave the group; soon."""
         with self._turn:
             self._is_ending = True
             self._turn.notify_all()
@@ -228,7 +228,7 @@ class Hand:
         records: dict[Place, Record] = {}
         for record in consumer.poll(JOINING_SLICE if is_joining else SLICE):
             if (error := record.error()) is None:
-                # Numbers, in what is no error.
+                # Error codes that are no errors.
                 records[record.partition(), record.offset()] = record  # type: ignore[index]
             else:
                 self._told(error)
@@ -260,7 +260,7 @@ class Hand:
     def _commit(
         self, consumer: ShareConsumer, settled: Sequence[tuple[Place, AcknowledgeType]], patience: float = COMMIT
     ) -> None:
-        """What is not committed comes again: the log says which messages, as nobody waits for it."""
+        """Log the messages that were not committed, and come again, as nobody waits for the outcome."""
         queue, acknowledge = self.queue, consumer.acknowledge_offset
         refused: set[Place] = set()
         for place, how in settled:
@@ -321,7 +321,7 @@ class Hand:
 
 
 def _asked(settled: Sequence[tuple[Place, AcknowledgeType]], refused: Container[Place]) -> dict[int, list[int]]:
-    """The offsets that were to be committed, by partition. Of what is only given back there is nothing to say."""
+    """The offsets that were to be committed, by partition, without those only given back."""
     asked: dict[int, list[int]] = {}
     for place, how in settled:
         if how is not AcknowledgeType.RELEASE and place not in refused:

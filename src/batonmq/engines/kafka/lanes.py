@@ -1,4 +1,4 @@
-"""What is sent to one topic: as much as can be on its way is with the client below, and the rest waits here.
+"""Messages for one topic: as many as can be on their way are with the client below, and the rest waits here.
 
 librdkafka asks without a pause whether it may send a batch that it may not send yet. For a hundred messages in batches
 of one that took 20 ms of CPU, in which the broker had no processor: they were confirmed after 70 to 140 ms, and after
@@ -42,7 +42,7 @@ class Sending:
         self.until = until
         self.future: Future[None] = Future()
         self.error: BatonError | ValueError | None = None
-        """Why not all of it is confirmed."""
+        """The error, if not everything is confirmed."""
         self._records = records
         self._taken = self._confirmed = 0
         self._wanted = len(records)
@@ -54,7 +54,7 @@ class Sending:
 
     @property
     def is_over(self) -> bool:
-        """Is everything told that the client below has taken, and is there no more?"""
+        """Does everything that the client took have an outcome, and does nothing wait?"""
         return self._confirmed >= self._wanted
 
     def next(self, most: int) -> Sequence[Record]:
@@ -64,20 +64,20 @@ class Sending:
         return self._records[self._taken : min(self._taken + most, self._wanted)]
 
     def taken(self, number: int) -> None:
-        """The client below has so many more."""
+        """Count messages passed to the client."""
         self._taken += number
 
     def confirmed(self) -> None:
-        """The client below has told of one."""
+        """Count an outcome from the client."""
         self._confirmed += 1
 
     def failed(self, error: BatonError | ValueError) -> None:
-        """One of them is not confirmed, so that the whole is not: what waits here is not sent any more."""
+        """One message was not confirmed, so neither is the whole: waiting ones are not sent any more."""
         self.error = self.error or error
         self._wanted = self._taken
 
     def finish(self) -> None:
-        """Tell whoever waits; without the lock, as he may send again at once."""
+        """Resolve the future; without the lock, as the sender may send again at once."""
         if self.error is None:
             self.future.resolve(None)
         else:
@@ -102,7 +102,7 @@ class Lane:
 
     @property
     def is_known(self) -> bool:
-        """Is the topic taken to be there? Otherwise, it has to be looked for."""
+        """Is the topic assumed to exist? Otherwise it has to be looked up."""
         return self._known_until > time.monotonic()
 
     def seen(self) -> None:
@@ -110,7 +110,7 @@ class Lane:
         self._known_until = time.monotonic() + SEEN
 
     def forget(self) -> None:
-        """The topic may be gone."""
+        """The topic may have been deleted."""
         self._known_until = 0.0
 
     @property

@@ -1,4 +1,4 @@
-"""Objects of the client that a forked child must not end: that would wait for threads which only its parent has."""
+"""Keeps objects of the client that a forked child must not destroy: that would wait for the parent's threads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["leak"]
 
 
 def leak(thing: object) -> None:
-    """It is never freed in this process."""
+    """Keep an object for the life of this process."""
     if sys.implementation.name == "cpython":
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

@@ -1,4 +1,4 @@
-"""Asks after a queue that gives nothing: it may have been deleted, be nobody's to read any more, or out of reach."""
+"""Checks on a queue that gives nothing: it may have been deleted, become unreadable, or be out of reach."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from batonmq.errors import BatonError, ConnectionLost, NotFound
 
 __all__ = ["Lookout"]
 
-# How often it is asked after, in seconds.
+# How often it is checked, in seconds.
 LOOK: Final = 1.0
-# How long a broker may be away before those who wait are told.
+# How long a broker may be away before waiting requests fail, in seconds.
 AWAY: Final = 60.0
 
 
@@ -24,17 +24,20 @@ class Lookout:
     def __init__(
         self, queue: str, look_for: Callable[[str], Future[Topic]], told: Callable[[BatonError], None]
     ) -> None:
-        """``look_for`` fails with NotFound where there is no such queue. ``told`` hears what those who wait have to."""
+        """``look_for`` fails with NotFound where there is no such queue.
+
+        ``told`` is called with the error for waiting requests.
+        """
         self._queue = queue
         self._look_for = look_for
         self._told = told
-        # One question at a time: who has the answer writes these, and then another may be asked.
+        # One check at a time: its answer updates these, and allows the next.
         self._is_asking = False
         self._asked = time.monotonic()
         self._away_since: float | None = None
 
     def look(self) -> None:
-        """Somebody waits, and nothing comes: ask, unless that was done a moment ago."""
+        """A request waits, and nothing comes: check, unless that was done a moment ago."""
         if self._is_asking or time.monotonic() - self._asked < LOOK:
             return
         self._is_asking = True

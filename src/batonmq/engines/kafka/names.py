@@ -1,8 +1,8 @@
 """Which topic a queue has, by its name alone.
 
-A queue has the topic of its name. One for dead letters may not have that: Kafka drops what dies, where the name of the
-topic does not begin with a prefix that the brokers are set to. It has a topic that is called ``PREFIXbatonmq.NAME``.
-No queue may be called so itself, and a topic of somebody else, ``PREFIXNAME`` for example, is never taken for it.
+A queue has the topic of its name. A dead letter queue cannot: Kafka drops dead letters unless the topic's name begins
+with a prefix configured in the brokers. Its topic is called ``PREFIXbatonmq.NAME``. No queue may have such a name
+itself, and a foreign topic, such as ``PREFIXNAME``, is never taken for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from batonmq.errors import PreconditionFailed
 __all__ = ["PREFIX", "Names", "Topic"]
 
 PREFIX: Final = "dlq."
-"""What brokers are set to by default (errors.deadletterqueue.topic.name.prefix)."""
+"""The brokers' default prefix (errors.deadletterqueue.topic.name.prefix)."""
 MARK: Final = "batonmq."
 LEGAL: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 

@@ -1,4 +1,4 @@
-"""What librdkafka has to say, in the log ``batonmq.kafka``; and what there is to say of it, once."""
+"""librdkafka's messages, in the log ``batonmq.kafka``; and our own notes on it, each once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Quieter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if "SHARECONSUMER" in record.getMessage():
             return False
-        # It tells of each of ten attempts a second to reach a broker.
+        # It reports each of ten attempts a second to reach a broker.
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
         return CLIENT_LOG.isEnabledFor(record.levelno)
 

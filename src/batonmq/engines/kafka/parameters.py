@@ -35,7 +35,7 @@ NUMBERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaParameters:
-    """Where to connect, and how; and what new queues are like."""
+    """Where and how to connect, and the options of new queues."""
 
     servers: list[tuple[str, int]]
     user: str | None
@@ -44,21 +44,21 @@ class KafkaParameters:
     """'PLAIN', 'SCRAM-SHA-256' or 'SCRAM-SHA-512'; of no meaning without a user."""
     tls: TlsTerms | None
     files: dict[str, str] = field(repr=False)
-    """The options of TLS as they stand in the URL."""
+    """The TLS options of the URL."""
     partitions: int = 1
-    """How many partitions a queue has that is declared."""
+    """The partitions of a declared queue."""
     replication: int | None = None
     """How many brokers hold each; None: as many as the cluster's default says."""
     lock: int | None = None
-    """Seconds for which whoever has a message may hold it, of a queue that is declared; None: the broker's default."""
+    """Seconds for which a message of a declared queue may be held; None: the broker's default."""
     batch: int = 1
     """How many messages may travel as one batch, which the broker hands to one receiver as a whole."""
     timeout: int = 30
-    """Seconds after which a message that the broker has not confirmed is given up."""
+    """Seconds after which an unconfirmed message is given up."""
 
     @property
     def where(self) -> str:
-        """The brokers that are named, for texts."""
+        """The named brokers, for error texts."""
         return ", ".join(f"{host}:{port}" for host, port in self.servers)
 
     def client(self) -> dict[str, str | int | float]:
@@ -68,7 +68,7 @@ class KafkaParameters:
             "bootstrap.servers": ",".join(f"{_bracketed(host)}:{port}" for host, port in self.servers),
             "security.protocol": secured,
             "client.id": "batonmq",
-            # Requests are small, and each is waited for.
+            # Requests are small, and each is awaited.
             "socket.nagle.disable": True,
             "socket.timeout.ms": 10_000,
             "reconnect.backoff.max.ms": 1_000,

@@ -43,7 +43,7 @@ class Publisher:
             "sticky.partitioning.linger.ms": 0,
             "message.timeout.ms": parameters.timeout * 1000,
             "message.max.bytes": LARGEST,
-            # Whoever sends waits, and has the messages in memory anyhow.
+            # Senders wait, and have the messages in memory anyway.
             "queue.buffering.max.messages": 0,
             "queue.buffering.max.kbytes": 2_147_483_647,
             "logger": CLIENT_LOG,
@@ -52,12 +52,12 @@ class Publisher:
         self._batch = parameters.batch
         self._seen = seen
         self._lanes: dict[str, Lane] = {}
-        # Those that did not go to the client below at once, in the order in which they are given up.
+        # Messages that did not go to the client at once, in the order of their deadlines.
         self._waited: deque[Sending] = deque()
         self._lock = threading.Lock()
         self._is_closed = False
         self._producer = Producer(self._settings)
-        # Those that are of no use any more, until everybody who waits for them is told.
+        # Failed producers, until all their messages have an outcome.
         self._gone: list[Producer] = []
         self._poller = threading.Thread(target=self._poll, name="batonmq-kafka-confirms", daemon=True)
         self._poller.start()
@@ -88,7 +88,7 @@ class Publisher:
         return sending.future
 
     def forget(self, queue: str) -> None:
-        """It is there no more, perhaps."""
+        """The topic may be gone."""
         if (lane := self._lanes.get(queue)) is not None:
             lane.forget()
 
@@ -116,7 +116,7 @@ class Publisher:
     def _delivered(
         self, sending: Sending, lane: Lane, producer: Producer, error: KafkaError | None, _message: object
     ) -> None:
-        """One is confirmed, or is not. In the thread for confirms."""
+        """A message is confirmed, or failed. In the thread for confirms."""
         told = None if error is None else self._told(sending.queue, producer, error)
         with self._lock:
             lane.arrived()
@@ -193,7 +193,7 @@ class Publisher:
     # ------------------------------------------------------------------ the client below
 
     def replace(self, producer: Producer) -> None:
-        """This producer is of no use any more: an error that it calls fatal."""
+        """This producer is unusable after an error that it calls fatal."""
         with self._lock:
             # All that it had to send says so.
             if producer is self._producer and not self._is_closed:
@@ -223,7 +223,7 @@ class Publisher:
                 self._gone = [one for one in self._gone if len(one)]
 
     def _give_up(self) -> None:
-        """Those who have waited for too long are told; the client below does so for what it has had for that long."""
+        """Fail messages that have waited too long here; the client does so for its own."""
         late: list[Sending] = []
         now = time.monotonic()
         with self._lock:
@@ -235,7 +235,7 @@ class Publisher:
         self._finish(late)
 
     def close(self) -> None:
-        """What is not confirmed fails with Closed. May block, not for long."""
+        """Fail unconfirmed messages with Closed. May block for a short time."""
         with self._lock:
             if self._is_closed:
                 return
@@ -253,7 +253,7 @@ class Publisher:
             producer.flush(1.0)
 
     def forked(self) -> None:
-        """In a child: its threads are not here, and its end would wait for them."""
+        """In a forked child: keep the producer, whose destruction would wait for missing threads."""
         self._lock = threading.Lock()
         self._is_closed = True
         for producer in (self._producer, *self._gone):
@@ -265,5 +265,5 @@ def _unconfirmed(queue: str, text: str) -> ConnectionLost:
 
 
 def _is_fatal(error: KafkaError) -> bool:
-    """Is the producer of no use any more? Of a batch there is the code alone."""
+    """Is the producer unusable? For a batch there is only the code."""
     return error.fatal() or error.code() == FATAL

@@ -34,7 +34,7 @@ from batonmq.errors import AccessRefused, BatonError, ConnectionLost, NotFound, 
 
 __all__ = ["Queues"]
 
-# How long a group may take to be deleted; members that have just left may still be counted as such.
+# How long deleting a group may take, in seconds; members that have just left may still count.
 LEAVING: Final = 3.0
 # Why a group is not deleted, and what is no fault: somebody is in it, and it goes with the last of them; who keeps it
 # has changed; or Kafka 4.4 looks for the topic that is gone, as it does for 10 s in one of some fifty deletions.
@@ -47,7 +47,7 @@ LATER: Final = (
     UNKNOWN_TOPIC,
 )
 LOCK_DEFAULT: Final = 30_000
-# Topics in which brokers keep what is theirs; not all of them say so of themselves (__share_group_state).
+# The brokers' internal topics; not all are marked as internal (__share_group_state).
 BROKERS_OWN: Final = "__"
 DEAD_LETTER_PREFIX: Final = "errors.deadletterqueue.topic.name.prefix"
 
@@ -65,7 +65,7 @@ class Queues:
         self._names = Names()
         # The lowest and the highest limit of deliveries that the brokers allow.
         self._limits: tuple[int, int] | None = None
-        # Have the brokers said what they are set to? Or is that not for us?
+        # Were the brokers' settings read? Or may we not read them?
         self._is_known = self._is_refused = False
 
     # ------------------------------------------------------------------ declare
@@ -89,7 +89,7 @@ class Queues:
         return Topic(queue, partitions)
 
     def _seen(self, topic: str) -> Topic | None:
-        # Who has no access to a topic is not told whether there is one.
+        # Without access to a topic it is unknown whether it exists.
         with contextlib.suppress(AccessRefused, NotFound):
             return Topic(topic, self._cluster.partitions(topic))
         return None
@@ -129,7 +129,7 @@ class Queues:
             raise
 
     def _topic_of_dead_letters(self, queue: str) -> str:
-        """What takes the dead letters of others. Raises PreconditionFailed."""
+        """Declare a dead letter queue. Raises PreconditionFailed."""
         self._require_known()
         self._names.check(queue)
         topic = self._names.for_dead_letters(queue)
@@ -146,7 +146,7 @@ class Queues:
         return group_settings(options, self._parameters, dead, most)
 
     def _known_names(self) -> Names:
-        """By what the brokers say, or by the default where that is not for us."""
+        """From the brokers' settings, or the default if they may not be read."""
         if not self._is_refused:
             try:
                 self._require_known()
@@ -155,7 +155,7 @@ class Queues:
         return self._names
 
     def _require_known(self) -> None:
-        """What the brokers are set to. Raises AccessRefused where that is not for us."""
+        """Read the brokers' settings. Raises AccessRefused if that is not allowed."""
         if self._is_known:
             return
         found = self._administration.settings_of_brokers()
@@ -165,7 +165,7 @@ class Queues:
         self._is_known = True
 
     def _declare_dead_letters(self, queue: str) -> bool:
-        """A queue that may take dead letters; tells whether it was made."""
+        """Declare a queue that may take dead letters; returns whether it was created."""
         if self._cluster.has(queue):
             topic = self._administration.settings_of_topic(queue)
             if topic.get(MAY_TAKE_DEAD_LETTERS) != "true":
@@ -174,7 +174,7 @@ class Queues:
                     f"Set {MAY_TAKE_DEAD_LETTERS}=true on it, or name one that is not there yet"
                 )
             if not is_declared(self._administration.settings_of_group(queue)):
-                # Somebody else's topic: what is in it already is to be received, too.
+                # A foreign topic: its existing messages are to be received, too.
                 self._set_group(queue, self._wanted(QueueOptions(), None))
             return False
         self._set_group(queue, self._wanted(QueueOptions(), None))
@@ -204,7 +204,7 @@ class Queues:
             self._administration.set_group(group, AT_ONCE)
 
     def fate(self, topic: str) -> Fate:
-        """What becomes of what is given up there, by the settings of its group."""
+        """The dead letter rules, from the settings of its group."""
         found = self._administration.all_settings_of_group(topic)
         dead = self._known_names().queue(found.get(DEAD_LETTER, ""))
         return Fate(dead or None, int(found.get(LIMIT, "5")))
@@ -234,7 +234,7 @@ class Queues:
             self._administration.pause()
 
     def _delete_group(self, group: str) -> None:
-        """What is not there is deleted already; nothing that stays behind is of any effect, as its topic is gone."""
+        """Missing parts count as deleted; leftovers have no effect, as the topic is gone."""
         until = time.monotonic() + LEAVING
         while True:
             try:
@@ -268,7 +268,7 @@ class Queues:
         return count
 
     def purge(self, queue: str) -> int:
-        """Everything that is there now; tells how many messages were not settled."""
+        """Drop everything; returns how many messages were unsettled."""
         topic = self.topic(queue)
         count = self._count(topic)
         self._administration.delete_records(*topic)

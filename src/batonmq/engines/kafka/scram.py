@@ -1,4 +1,4 @@
-"""SCRAM (RFC 5802) as Kafka has it: the client's side, without channel binding."""
+"""SCRAM (RFC 5802) as in Kafka: the client's side, without channel binding."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from batonmq.errors import AccessRefused
 __all__ = ["Scram"]
 
 HASHES: Final = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
-# What RFC 5802 warns of: a broker that lets us compute for ever.
+# The limit that RFC 5802 advises, against a broker that makes us compute for ever.
 ITERATIONS_MAX: Final = 1_000_000
 DIGITS_MAX: Final = len(str(ITERATIONS_MAX))
 
 
 class Scram:
-    """One log-in: ``first``, ``final``, ``check``, in this order. They raise AccessRefused for what is no SCRAM."""
+    """One log-in: ``first``, ``final``, ``check``, in this order. They raise AccessRefused for invalid messages."""
 
     def __init__(self, mechanism: str, user: str, password: str, nonce: str | None = None) -> None:
         self._hash = HASHES[mechanism]
@@ -51,7 +51,7 @@ class Scram:
         return f"{bare},p={base64.b64encode(proof).decode()}".encode()
 
     def check(self, answer: bytes) -> None:
-        """The broker shows that it knows the password, too."""
+        """Verify that the broker knows the password, too."""
         shown = _attributes(answer).get("v", "")
         if not hmac.compare_digest(_decoded(shown), self._signature):
             raise AccessRefused("the broker does not know the password that it asks for")

@@ -1,4 +1,4 @@
-"""What a queue is declared with, as settings of a share group and of the topic for its dead letters."""
+"""The options of a queue as settings of a share group, and of the topic for its dead letters."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ LIMIT_MAX: Final = "group.share.max.delivery.count.limit"
 ASSIGNMENT: Final = "share.assignment.interval.ms"
 COPIES: Final = "errors.deadletterqueue.copy.record.enable"
 OWN: Final = (RESET, LIMIT, LOCK, DEAD_LETTER, COPIES, ASSIGNMENT)
-"""What ``declare`` sets, and ``delete`` takes back."""
+"""The settings that ``declare`` makes and ``delete`` removes."""
 AT_ONCE: Final = {ASSIGNMENT: "0"}
 """Whoever joins gets partitions at once, and not up to a second later. Brokers before 4.3 do not know it."""
-# Of a topic: without it the broker drops the dead letters that it was to take.
+# A setting of the topic: without it the broker drops the dead letters for it.
 MAY_TAKE_DEAD_LETTERS: Final = "errors.deadletterqueue.group.enable"
 
 
 def check_options(queue: str, options: QueueOptions, names: Names, limits: tuple[int, int] | None) -> None:
-    """Raises PreconditionFailed for what no queue can be declared with.
+    """Raises PreconditionFailed for options that no queue can have.
 
     ``limits``: how often the brokers let a message be handed out, at least and at most; None: they have not said.
     """
@@ -80,7 +80,7 @@ def group_settings(
 
 
 def is_declared(found: Mapping[str, str]) -> bool:
-    """Was the group made by ``declare``, and not only the topic? ``found``: what the group itself says."""
+    """Was the group created by ``declare``, and not only the topic? ``found``: the group's own settings."""
     return RESET in found
 
 

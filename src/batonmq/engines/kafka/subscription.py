@@ -40,7 +40,7 @@ __all__ = ["KafkaSubscription", "Waiting"]
 
 TICK: Final = 0.1
 IDLE: Final = 5.0
-# Who does not wait any more is told what has come by then.
+# How long a request that stops waiting is kept for messages that are just arriving.
 LAST_LOOK: Final = 1.0
 HOW: Final = {"accept": AcknowledgeType.ACCEPT, "release": AcknowledgeType.RELEASE, "reject": AcknowledgeType.REJECT}
 
@@ -57,7 +57,7 @@ class Waiting(Protocol):
 
 @dataclass(slots=True)
 class _Held:
-    """A message in our hands."""
+    """A held message."""
 
     hand: Hand
     place: Place
@@ -118,7 +118,7 @@ class KafkaSubscription(Subscription):
             if future not in self._waiting or future in self._leaving:
                 return
             is_full = self._out >= self._prefetch
-            # The first look takes a while: nothing would ever come to who does not wait at all.
+            # The first fetch takes a while: without waiting, nothing would ever come.
             self._leaving[future] = 0.0 if is_full else time.monotonic() + LAST_LOOK
             self._turn.notify_all()
 
@@ -133,7 +133,7 @@ class KafkaSubscription(Subscription):
                 raise lost()
             self._out -= 1
             is_late = held.until < time.monotonic()
-            # What is late makes room when it is settled, to no other effect.
+            # Settling a message that is late only makes room.
             is_here = held.hand.settle(held.place, HOW["release" if is_late else how])
             is_awaited = bool(self._waiting)
         if is_awaited:
@@ -143,7 +143,7 @@ class KafkaSubscription(Subscription):
             raise lost()
 
     def holds(self) -> int:
-        """How many messages are here."""
+        """How many messages are held here."""
         with self._turn:
             return len(self._held)
 
@@ -155,7 +155,7 @@ class KafkaSubscription(Subscription):
         return self._closing
 
     def end(self, error: BatonError, *, quietly: bool = False) -> None:
-        """Nothing comes any more: those who wait are told, or get nothing where that was their own wish."""
+        """Nothing more comes: waiting requests fail, or get nothing if the caller closed it."""
         with self._turn:
             if self._closing is None:
                 self._closing = Future()
@@ -180,7 +180,7 @@ class KafkaSubscription(Subscription):
         self._keeper.join()
 
     def forked(self) -> None:
-        """In a child: nothing of it is here."""
+        """In a forked child: forget it."""
         self._turn = threading.Condition(threading.RLock())
         self._is_forked = True
         self._crew.forked()
@@ -196,7 +196,7 @@ class KafkaSubscription(Subscription):
         until = since + self._lock
         with self._turn:
             if self._error is not None:
-                # The hand is ending, and gives it back.
+                # The consumer is ending, and gives it back.
                 return
             for number, (place, record) in enumerate(records.items(), self._number + 1):
                 self._held[number] = _Held(hand, place, until)
@@ -205,7 +205,7 @@ class KafkaSubscription(Subscription):
         self._serve()
 
     def looked(self, _hand: Hand) -> None:
-        """Nothing has come: who was about to go has been waited for."""
+        """Nothing has come: a consumer about to leave need not be awaited."""
         now = time.monotonic()
         with self._turn:
             for future in self._leaving:
@@ -220,11 +220,11 @@ class KafkaSubscription(Subscription):
             self._plan()
 
     def refused(self, _hand: Hand, error: BatonError) -> None:
-        """The broker lets us take nothing. Those who wait are told."""
+        """The broker refuses to deliver: fail waiting requests."""
         self._tell(error)
 
     def failed(self, hand: Hand, error: Exception) -> None:
-        """A consumer has ended. Those who wait are told."""
+        """A consumer has ended: fail waiting requests."""
         told = error_of(error, f"queue '{self.queue}'")
         LOG.info("queue '%s': a consumer ended: %s", self.queue, told)
         with self._turn:
@@ -234,7 +234,7 @@ class KafkaSubscription(Subscription):
             self._tell(told)
 
     def _tell(self, error: BatonError) -> None:
-        """Those who wait now."""
+        """The waiting requests."""
         with self._turn:
             waiting = list(self._waiting)
             for request in waiting:
@@ -245,7 +245,7 @@ class KafkaSubscription(Subscription):
     # ------------------------------------------------------------------ who gets what
 
     def _serve(self) -> None:
-        """Hand out what is here, then see to it that more comes."""
+        """Give arrived messages to requests, then have more fetched."""
         while True:
             with self._turn:
                 self._drop_late()
@@ -266,7 +266,7 @@ class KafkaSubscription(Subscription):
         self._leaving.pop(request, None)
 
     def _drop_late(self) -> None:
-        """What nobody has asked for in time: the broker gives it to others."""
+        """Drop messages that were not requested in time: the broker gives them to others."""
         now = time.monotonic()
         while self._arrived:
             held = self._held.get(self._arrived[0].handle)
@@ -277,7 +277,7 @@ class KafkaSubscription(Subscription):
                 gone.hand.settle(gone.place, AcknowledgeType.RELEASE)
 
     def _drop(self, hand: Hand) -> None:
-        """What a consumer held went back with it."""
+        """A consumer's messages went back with it."""
         for number in [number for number, held in self._held.items() if held.hand is hand]:
             self._held.pop(number)
             arrived = [one for one in self._arrived if one.handle == number]
@@ -289,7 +289,7 @@ class KafkaSubscription(Subscription):
     # ------------------------------------------------------------------ the consumers
 
     def _plan(self) -> None:
-        """With the lock: somebody waits, and nothing is here for him."""
+        """With the lock: a request waits, and no message is here."""
         room = self._prefetch - self._out
         if self._error is None and self._waiting and not self._arrived and room > 0:
             first = self._waiting[0]
@@ -321,7 +321,7 @@ class KafkaSubscription(Subscription):
         self._closing.resolve(None)
 
     def _found(self, error: BatonError) -> None:
-        """It gives nothing, for this reason."""
+        """End with this error."""
         if isinstance(error, NotFound):
             self.end(error)
         else:
@@ -332,6 +332,6 @@ def _incoming(record: Record, number: int) -> Incoming:
     count = record.delivery_count() or 1
     # Without a value it is a tombstone.
     body: bytes = record.value() or b""
-    # A list, of bytes, whatever else the client could be told to make of it.
+    # A list of bytes, however the client is configured.
     properties = from_headers(record.headers(), record.key())  # type: ignore[arg-type]
     return Incoming(received_message(body, properties), count, count > 1, number)

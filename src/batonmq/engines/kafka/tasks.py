@@ -1,4 +1,4 @@
-"""What waits for a broker, in threads of its own, with a future of ours for the outcome."""
+"""Blocking calls to a broker, run in threads, with futures for their outcome."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Tasks:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "batonmq-kafka-task")
         self.closing: Admitted[None] = Admitted()
-        """Done when nobody wants to wait for an outcome any longer."""
+        """Done when waiting has to end."""
 
     def run(self, task: Callable[[], T], outcome: Future[T] | None = None) -> Future[T]:
-        """Do it soon. The future fails with what it raises."""
+        """Run a function soon. The future fails with its error."""
         future: Future[T] = outcome if outcome is not None else Future()
 
         def work() -> None:
@@ -51,11 +51,11 @@ class Tasks:
         return future
 
     def close(self) -> None:
-        """Nothing else is begun, and what is being done is to end."""
+        """Begin nothing more, and ask running calls to end."""
         with contextlib.suppress(InvalidStateError):
             self.closing.set_result(None)
 
     def join(self) -> None:
-        """Wait for what is being done: it ends soon."""
-        # Whoever waits for one that is not begun is told by it.
+        """Wait for running calls, which end soon."""
+        # The futures of calls that have not begun fail.
         self._pool.shutdown(wait=True, cancel_futures=False)

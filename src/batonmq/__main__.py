@@ -29,7 +29,7 @@ def main() -> None:
         raise
     finally:
         if _takes_interrupts:
-            # Whoever asks again does not wait for what is cleaned up.
+            # A second signal does not wait for the clean-up.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -196,7 +196,7 @@ class Destination(Into):
             future = self._send(one)
             futures.append(future)
             if future.failed:
-                # What comes behind it would overtake it.
+                # Later messages would overtake it.
                 break
         began = time.monotonic()
         outcomes: list[BatonError | None] = []

@@ -26,10 +26,10 @@ def has_log(path: str) -> bool:
 
 
 def set_aside(path: str) -> None:
-    """Where the file is gone or empty, keep its old log away from the new one: SQLite would delete it.
+    """If the file is missing or empty, move its old log out of the way:
 
-    Whoever still has the old file open keeps its log, under the other name, and finds it gone at his next commit.
-    Raises StoreError.
+    SQLite would delete it. A process that still has the old file open keeps its log, under the new name, and notices
+    the loss at its next commit. Raises StoreError.
     """
     if _size(path) > 0:
         return

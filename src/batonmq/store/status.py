@@ -73,7 +73,7 @@ class StoreStatus:
     path: str = ""
     """Of the file; "": it has none."""
     size: int = 0
-    """Of the file, as far as its pages are in use or free."""
+    """The size of the file, by used and free pages."""
     free: int = 0
     """In pages of the file that hold nothing, and are used again first."""
     page_size: int = 0

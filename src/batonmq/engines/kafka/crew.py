@@ -13,8 +13,10 @@ __all__ = ["AHEAD", "Crew"]
 
 HANDS_MAX: Final = 16
 AHEAD: Final = 16
-"""How many messages are taken at once for somebody who wants one after the other: each has its whole lock only if those
-before it are done soon."""
+"""How many messages are fetched at once for a receiver that takes them one by one.
+
+Each keeps its full lock only if those before it are done soon.
+"""
 # How long a request waits before another consumer joins the group.
 STUCK: Final = 0.1
 IDLE: Final = 5.0

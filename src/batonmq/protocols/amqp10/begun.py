@@ -175,7 +175,7 @@ class BegunSession:
         self._links.end(link, failure, self._parts)
 
     def fail_link(self, handle: int, failure: Failure) -> None:
-        """What came over the link with that handle of the client's was wrong: detach it."""
+        """The client's transfer on the link with that handle was wrong: detach the link."""
         self._parts.receipts.turn_ended()
         connection = self._parts.connection
         connection.link.log.failed(f"link: {failure.condition}: {failure.description}", self._channel.number)

@@ -56,7 +56,7 @@ class Dialect:
     customs: Customs = NO_CUSTOMS
     """What is done unasked for queues that are made here."""
     temporary_queue: str = "/queues/"
-    """What comes before the name of a temporary queue in its address."""
+    """The prefix of a temporary queue's name in its address."""
     temporary_topic: str = "topic://"
     """The same of a temporary topic; "-": there are none."""
     has_rabbitmq_to: bool = False

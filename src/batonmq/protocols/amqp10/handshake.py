@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PLAIN: Final = "PLAIN"
 ANONYMOUS: Final = "ANONYMOUS"
-# The user is the one whom the client's certificate names (RFC 4422, appendix A).
+# The user is named by the client's certificate (RFC 4422, appendix A).
 EXTERNAL: Final = "EXTERNAL"
 
 # Outcomes of SASL (§5.3.3.6).
@@ -60,13 +60,13 @@ class Handshake:
     __slots__ = ("_certificate_name", "_output", "_settings", "credentials", "state")
 
     def __init__(self, settings: Amqp10Settings, output: Output, certificate_name: str = "") -> None:
-        """``certificate_name`` is the user whom the client's certificate names; empty: none does."""
+        """``certificate_name``: the user named by the client's certificate; empty: none."""
         self._certificate_name = certificate_name
         self._settings = settings
         self._output = output
         self.state = AWAIT_HEADER
         self.credentials: Credentials | None = None
-        """Who wants in; known when ``state`` is AUTHENTICATING."""
+        """The log-in; known when ``state`` is AUTHENTICATING."""
 
     @property
     def mechanism(self) -> str:

@@ -100,7 +100,7 @@ class BrowsingLink:
             try:
                 found = self._browser.read(min(room, MOST))
             except StoreError:
-                # It is looked at again with the next message that can be read.
+                # It is tried again with the next message that can be read.
                 found = []
             if found:
                 sender.send([_shown(browsed) for browsed in found])

@@ -67,9 +67,9 @@ LIFETIME_POLICY: Final = "lifetime-policy"
 
 
 def is_durable(source: Source) -> bool:
-    """Is what it stands for to outlive the link, and the connection?
+    """Does its subscription outlive the link and the connection?
 
-    Who says that a terminus is durable (§3.5.5), and nothing of when it expires, means for good.
+    A durable terminus (§3.5.5) without an expiry policy is meant to last.
     """
     if source.expiry_policy is not None:
         return source.expiry_policy == NEVER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.dead_letters import is_death_header
+from batonmq.broker.features.dead_letters import REASON, is_death_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.properties import Properties
 
-__all__ = ["origin_of", "without_death_headers"]
+__all__ = ["REASON", "origin_of", "without_death_headers"]
 
 # Artemis' header for the address that it moved the message from.
 ORIGINS = ("x-opt-ORIG-",)

@@ -14,6 +14,7 @@ from batonmq.engines.amqp10.products.artemis_queues import ArtemisQueues, Rules,
 from batonmq.engines.amqp10.products.base import Copy, Count, Held, Product, Settlement
 from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.desk import Desk
+from batonmq.engines.death_headers import REASON
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message, received_message
@@ -40,7 +41,6 @@ _MOVED: Final = "x-opt-ORIG-"
 _MOVED_FROM: Final = f"{_MOVED}QUEUE"
 # Messages with smaller bodies are not "large" for Artemis (amqpMinLargeMessageSize, 102,400).
 _LARGE: Final = 64 * 1024
-_REASON: Final = "x-reject-reason"
 # By this property Artemis detects and drops a message that was sent twice. A copy must not have it.
 _DUPLICATE: Final = "_AMQ_DUPL_ID"
 
@@ -191,7 +191,7 @@ class ArtemisProduct(Product):
             # Rejected: it goes to Artemis' dead letter address, or is dropped.
             return super().settlement(held, "reject", reason, None)
         origin = {f"{_MOVED}ADDRESS": held.queue, _MOVED_FROM: held.queue}
-        headers = {_REASON: reason} if reason else {}
+        headers = {REASON: reason} if reason else {}
         payload = copied(held.payload, annotations=origin, headers=headers, is_kept=_is_kept)
         return Settlement(copy=Copy(self.target(rules.dead_letter), payload, rules.dead_letter))
 

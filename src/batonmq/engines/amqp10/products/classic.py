@@ -20,6 +20,7 @@ from batonmq.engines.amqp10.products.declared import NOTHING, Declared, first_de
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.jolokia import Jolokia
 from batonmq.engines.amqp10.products.statistics import Statistics
+from batonmq.engines.death_headers import REASON
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message, received_message
@@ -37,7 +38,6 @@ COUNT: Final = "BatonMQ-deliveries"
 _COUNT_RAW: Final = COUNT.encode()
 # Names that are the broker's own, or ours.
 _RESERVED: Final = ("ActiveMQ.", "amq.", place_of(""))
-REASON: Final = "x-reject-reason"
 # The figures of a queue.
 _COUNTED: Final = ("QueueSize", "InFlightCount", "ConsumerCount", "EnqueueCount", "DequeueCount")
 # Rules that an administrator may have configured, and that cannot be read without JMX.

@@ -7,12 +7,11 @@ count messages that they did not move. So messages are received and accepted her
 
 from __future__ import annotations
 
-from typing import Final
-
 from batonmq.engines.amqp10.products.base import ACCEPTED, Copy, Count, Held, Product, Settlement
 from batonmq.engines.amqp10.products.copies import copied
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.qpid_queues import QpidQueues, Rules, attributes_of
+from batonmq.engines.death_headers import REASON
 from batonmq.engines.figures import QueueInfo, QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
@@ -21,8 +20,6 @@ from batonmq.engines.values import Capabilities, Fate, QueueOptions
 from batonmq.protocols.amqp10.codec.performatives import Source, Target
 
 __all__ = ["QpidProduct"]
-
-_REASON: Final = "x-reject-reason"
 
 
 class QpidProduct(Product):
@@ -111,6 +108,6 @@ class QpidProduct(Product):
         rules = self._queues.known(held.queue) or Rules()
         if rules.dead_letter is None:
             return Settlement(ACCEPTED)
-        headers = {_REASON: reason} if reason else {}
+        headers = {REASON: reason} if reason else {}
         payload = copied(held.payload, headers=headers, is_kept=lambda _: True)
         return Settlement(copy=Copy(self.target(rules.dead_letter), payload, rules.dead_letter))

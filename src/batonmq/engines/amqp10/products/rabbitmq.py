@@ -13,6 +13,7 @@ from batonmq.engines.amqp10.products.base import Count, Held, Settlement
 from batonmq.engines.amqp10.products.carried_counts import count_of, kept_count
 from batonmq.engines.amqp10.products.desk import Desk
 from batonmq.engines.amqp10.products.paired import PairedProduct
+from batonmq.engines.death_headers import REASON
 from batonmq.engines.figures import QueueStats
 from batonmq.engines.interface import How
 from batonmq.engines.messages import Message
@@ -27,7 +28,7 @@ from batonmq.protocols.amqp10.codec.values import Long, Symbol
 __all__ = ["RabbitmqProduct"]
 
 _DELIVERY_TIME: Final = Symbol("x-opt-delivery-time")
-_REASON: Final = Symbol("x-reject-reason")
+_REASON: Final = Symbol(REASON)
 # Replies come straight to the connection, without a queue (direct reply-to).
 _VOLATILE: Final = Symbol("rabbitmq:volatile-queue")
 

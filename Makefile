@@ -20,7 +20,8 @@ FUZZED = $(shell grep -rlE '^from hypothesis(\.stateful import| import .*given)'
 # What the coverage of broker/ is measured with: its own tests, but for those that would take as long again.
 COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED)))
 # Of the suite, what goes through compiled modules; the kills of .ci/run are of what is compiled anyway.
-CHECKED_COMPILED = tests/test_compiling.py $(addprefix tests/,api broker conformance engines model protocols server store)
+CHECKED_COMPILED = $(addprefix tests/,test_compiling.py test_fields.py test_ordering.py test_properties.py) \
+	$(addprefix tests/,api broker conformance contrib/kombu engines model protocols server store)
 
 .DEFAULT_GOAL := help
 .PHONY: help serve compiled test test-compiled clients engines check check-sources check-coverage format bench bench-peers crash crash-embedded power soak siege fuzz fuzz-guided lock release clean damage docs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import cast
 
 import pytest
 from hypothesis import given, strategies as st
@@ -105,6 +106,7 @@ PLAIN: list[tuple[FieldValue, bytes]] = [
     (datetime(1970, 1, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))), b"T" + bytes(7) + b"\x3c"),
     (Decimal("1.5E+2"), b"D\x00\x00\x00\x00\x96"),
     ("\udcff", b"S\x00\x00\x00\x01\xff"),
+    (cast("FieldValue", (True, None)), b"A\x00\x00\x00\x03t\x01V"),
 ]
 
 

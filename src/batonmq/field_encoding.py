@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -86,7 +86,7 @@ def _encode_table(table: Mapping[str, FieldValue], depth: int) -> bytes:
     return _with_length(parts)
 
 
-def _encode_array(array: list[FieldValue], depth: int) -> bytes:
+def _encode_array(array: Sequence[FieldValue], depth: int) -> bytes:
     if depth >= MAX_DEPTH:
         raise FieldError(f"field tables are nested more than {MAX_DEPTH} levels deep")
     parts = [b""]

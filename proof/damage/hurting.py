@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 from proof.damage.files import STORE
@@ -19,7 +20,9 @@ def hurt(folder: Path, chance: random.Random) -> str:
     name = chance.choice(there)
     path = folder / name
     size = path.stat().st_size
-    how = chance.choice(("flip", "flip", "bytes", "zeros", "garbage", "cut", "swap", "gone", "longer", "short write"))
+    how = chance.choice(
+        ("flip", "flip", "bytes", "zeros", "garbage", "cut", "swap", "gone", "longer", "short write", "name")
+    )
     at = chance.randrange(max(size, 1))
     page = at // PAGE * PAGE
     with path.open("r+b") as file:
@@ -31,6 +34,14 @@ def hurt(folder: Path, chance: random.Random) -> str:
                     old = file.read(1) or b"\0"
                     file.seek(at)
                     file.write(bytes([old[0] ^ 1 << chance.randrange(8)]))
+            case "name":
+                # A text of few letters is hit by none of the others, and is none any more with one bit.
+                content = path.read_bytes()
+                names = [match.start() for match in re.finditer(rb"small|large|important|later|queue", content)]
+                if names:
+                    at = chance.choice(names)
+                    file.seek(at)
+                    file.write(bytes([content[at] ^ 0x80]))
             case "bytes":
                 file.seek(at)
                 file.write(chance.randbytes(chance.choice((1, 4, 100))))

@@ -81,14 +81,28 @@ def test_rows_that_are_gone_are_told(
     driven.broker.close()
 
 
+# Column and value that damage has put there, and what is said of the row.
+UNREADABLE = [
+    ("body = 'text'", "its body is str"),
+    # One bit of an address makes it no text any more.
+    ("routing_key = CAST(x'f1' AS TEXT)", "its checksum is wrong"),
+    ("exchange = CAST(x'f1' AS TEXT)", "its checksum is wrong"),
+]
+
+
+@pytest.mark.parametrize(("change_to", "what"), UNREADABLE)
 @pytest.mark.parametrize("queue", ["q", "later"])
 def test_rows_that_cannot_be_read_are_told_and_hide_no_others(
-    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, queue: str
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, queue: str, change_to: str, what: str
 ) -> None:
     """They stay in the file, and count there: of the others the last is read as well, whatever is read at a time."""
     monkeypatch.setattr(refilling, "READ_MESSAGES", 10)
     condition, first = ("due = 0", READY) if queue == "q" else ("due > 0", WAITING)
-    change(path, f"UPDATE message SET body = 'text' WHERE {condition} AND id - ({first}) = 3")
+    change(path, f"UPDATE message SET {change_to} WHERE {condition} AND id - ({first}) = 3")
+    (report,) = (report for report in check_file(str(path)).queues if report.queue == queue)
+    assert (report.messages, report.damaged) == (COUNT - 1, 1)
+    saved = repair_file(str(path), path.with_name("saved.db"))
+    assert saved.kept["/", queue] == COUNT - 1
     for _ in range(3):
         driven = Driven(path)
         found = bodies(driven, queue)
@@ -96,7 +110,7 @@ def test_rows_that_cannot_be_read_are_told_and_hide_no_others(
         assert found == [str(number) for number in range(COUNT) if number != 3]
         (line,) = told
         assert line.startswith(f"<Queue {queue!r} in '/'>: row ")
-        assert line.endswith("cannot be read and is left out: its body is str")
+        assert line.endswith(f"cannot be read and is left out: {what}")
         driven.broker.close()
         if queue == "later":
             # They are due, and in the queue itself now.
@@ -116,6 +130,24 @@ def test_a_lane_with_a_number_that_none_has_is_told(path: Path) -> None:
     assert sum("lane 9223372036854775807" in problem for problem in problems) == 1
     with pytest.raises(StoreCorrupt, match="lane 9223372036854775807, of queue 'q': no lane has that number"):
         Driven(path)
+
+
+@pytest.mark.parametrize("table", ["lane SET queue", "lane SET vhost", "definition SET name", "definition SET value"])
+def test_a_text_that_is_none_is_told_in_a_line_and_costs_no_message(path: Path, table: str) -> None:
+    """A disk has turned one bit round: of SQLite it is a text like any other."""
+    name, _, column = table.partition(" SET ")
+    change(
+        path,
+        f"UPDATE {name} SET {column} = CAST(x'f1' AS TEXT) WHERE rowid = 1"
+        if name == "lane"
+        else (f"UPDATE {name} SET {column} = CAST(x'f1' AS TEXT) WHERE kind = 'queue' AND name = 'q'"),
+    )
+    assert any("not UTF-8" in problem.what for problem in check_file(str(path)).problems)
+    with pytest.raises(StoreCorrupt, match="is damaged: a text in it is not UTF-8"):
+        Driven(path)
+    saved = path.with_name("saved.db")
+    assert sum(repair_file(str(path), saved).kept.values()) == 2 * COUNT
+    assert check_file(str(saved)).is_whole
 
 
 def test_a_queue_whose_name_is_no_text_is_saved_without_its_definition(path: Path) -> None:

@@ -105,7 +105,9 @@ def _hurt(path: Path, choices: Choices) -> tuple[str, ...]:
                 else:
                     names = ", ".join(columns[:3] if table == "definition" else columns[:1])
                     key = f"({names}) = (SELECT {names} FROM {table} LIMIT 1 OFFSET {choices.below(int(rows))})"
-                    db.execute(f"UPDATE {table} SET {column} = ? WHERE {key}", (value,))
+                    # As a text, also where it is none: bits of one that a disk has turned round.
+                    new = "CAST(? AS TEXT)" if isinstance(value, bytes) and choices.chance(2) else "?"
+                    db.execute(f"UPDATE {table} SET {column} = {new} WHERE {key}", (value,))
             except apsw.Error:
                 # There is such a row, or the column takes numbers only.
                 continue

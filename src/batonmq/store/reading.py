@@ -13,14 +13,15 @@ from batonmq.properties import EMPTY, Properties
 from batonmq.queued import UNCOUNTED
 from batonmq.store.checksums import ADDED, MODULUS, WRONG, address_sum
 from batonmq.store.records import StoredMessage, StoredRun
-from batonmq.store.texts import from_file, to_file
+from batonmq.store.texts import from_file
 
 # What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us. Up to the
 # first value a crash has brought back what was not given back before, counted once more than its row says. A message of
 # which nothing but the framing is unusual has that as one number, as a text takes 1 us more: there may be millions. One
 # that was given back and never counted is told by a count beyond all others (``UNCOUNTED`` of queued.py).
+# An address comes as bytes: a text that a damaged file has may be no UTF-8, at which a cursor gives up.
 SELECT = (
-    "SELECT id, exchange, routing_key, properties,"
+    "SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
     " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | (id <= ?1)"
     " THEN format('%d %d %d %d %d %d %d %d %d %d %d', expires,"
@@ -60,6 +61,7 @@ def select_run(
     # Any value may stand in any column of a file that is damaged, but for a row's number.
     entries: Iterator[tuple[int, object, object, object, object, object, object]] = cursor
     exchange = routing_key = ""
+    exchange_octets = key_octets = b""
     raw = EMPTY.raw
     address = address_sum(exchange, routing_key)
     # As the object that it is: it is asked for with each body.
@@ -71,16 +73,16 @@ def select_run(
     for row, new_exchange, new_key, new_raw, body, unusual, checksum in entries:
         # Like messages share the objects of their address and properties, as a publisher's do: encoders go by identity.
         try:
-            if not (isinstance(new_exchange, str) and new_exchange == exchange):
-                in_file = _name(new_exchange)
-                address = address_sum(in_file, to_file(routing_key))
+            if not (isinstance(new_exchange, bytes) and new_exchange == exchange_octets):
+                exchange_octets = _octets(new_exchange)
+                address = address_sum(exchange_octets, key_octets)
                 before_body = sum_of(raw, address)
-                exchange = from_file(in_file)
-            if not (isinstance(new_key, str) and new_key == routing_key):
-                in_file = _name(new_key)
-                address = address_sum(to_file(exchange), in_file)
+                exchange = from_file(exchange_octets)
+            if not (isinstance(new_key, bytes) and new_key == key_octets):
+                key_octets = _octets(new_key)
+                address = address_sum(exchange_octets, key_octets)
                 before_body = sum_of(raw, address)
-                routing_key = from_file(in_file)
+                routing_key = from_file(key_octets)
             if not isinstance(new_raw, bytes):
                 raise TypeError(f"its properties are {type(new_raw).__name__}")
             if new_raw != raw:
@@ -129,9 +131,7 @@ def _beside(unusual: object) -> int:
     return int(str(unusual).rpartition(" ")[2])
 
 
-def _name(value: object) -> str | bytes:
-    if isinstance(value, str):
-        return value
+def _octets(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     raise TypeError(f"a name of its address is {type(value).__name__}")

@@ -160,7 +160,7 @@ class _Repair:
         """The rows of a small table, up to where it cannot be read."""
         try:
             yield from db.execute(sql)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             self._tear(f"the table {name} cannot be read to its end: {error}")
 
     def _marks(self, db: apsw.Connection) -> dict[int, int]:

@@ -49,7 +49,7 @@ def past_damage(db: apsw.Connection, table: str, columns: str, first: int = FIRS
                 if row[0] >= first:
                     yield row
                     first = row[0] + 1
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             following = _next(db, table, columns, first)
             yield Gap(first, LAST if following is None else following - 1, str(error))
             if following is None:

@@ -98,8 +98,11 @@ ADD_TRASH = "INSERT OR REPLACE INTO trash(low, high, checksum) VALUES(?,?,?)"
 
 
 def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
-    """What a query finds, typed by whoever asks."""
-    return db.execute(sql, values).fetchall()
+    """What a query finds, typed by whoever asks. Raises apsw.Error; apsw.CorruptError also where a text is no UTF-8."""
+    try:
+        return db.execute(sql, values).fetchall()
+    except UnicodeDecodeError as error:
+        raise apsw.CorruptError(f"a text in it is not UTF-8: {error}") from error
 
 
 def read_opening(db: apsw.Connection) -> int:

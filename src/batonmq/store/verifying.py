@@ -15,7 +15,7 @@ __all__ = ["LookedThrough", "look_through"]
 
 # What is 0 in most rows adds nothing to their checksum.
 SELECT: Final = (
-    "SELECT id, exchange, routing_key, properties,"
+    "SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
     " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | framing"
     f" THEN checksum - ({ADDED}) ELSE checksum END FROM message {IN_ORDER}"

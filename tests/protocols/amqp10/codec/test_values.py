@@ -310,6 +310,20 @@ def test_encoding_is_bounded_too() -> None:
         encode(Array(type(None), [None] * (MAX_NOTHINGS + 1)))
 
 
+def test_an_array_of_null_that_could_not_be_written_again_is_not_read() -> None:
+    """Not even where the value has octets enough: each element has none in any encoding."""
+
+    def listed(count: int) -> bytes:
+        return (
+            b"\xd0" + struct.pack(">II", 4 + 3 + 1 + 106, 2) + bytes((0xE0, 2, count, 0x40)) + b"\xa0\x68" + bytes(104)
+        )
+
+    most, _ = decode(listed(MAX_NOTHINGS))
+    assert decode(encode(most))[0] == most
+    with pytest.raises(DecodeError, match="null"):
+        decode(listed(MAX_NOTHINGS + 1))
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -43,6 +43,7 @@ _s32: Final = struct.Struct(">i").unpack_from
 _s64: Final = struct.Struct(">q").unpack_from
 _f32: Final = struct.Struct(">f").unpack_from
 _f64: Final = struct.Struct(">d").unpack_from
+_NULL: Final = 0x40
 # Size and count of what is compound.
 _u32_u32: Final = struct.Struct(">II").unpack_from
 
@@ -387,6 +388,9 @@ def _array(extent: _Extent) -> _Reader:
             raise DecodeError(f"no type has the constructor 0x{code:02x}")
         if not _WIDTHS[code >> 4]:
             bounds.take(count)
+            if code == _NULL and count > MAX_NOTHINGS:
+                # Each of them has no octets in any encoding: it could not be written again.
+                raise DecodeError(f"an array of null has more than {MAX_NOTHINGS} elements")
         elif count > stop - at:
             raise DecodeError("an array has more elements than octets")
         values: list[object] = []

@@ -12,7 +12,7 @@ import batonmq
 from batonmq.store.checking import RUN_BYTES, check_file
 from batonmq.store.reading import IN_ORDER, select_run
 from batonmq.store.records import POSITION_MASK
-from batonmq.store.verifying import look_through
+from batonmq.store.verifying import AllWhole, LookedThrough, look_through
 
 LAST = (1 << 60) | POSITION_MASK
 
@@ -55,7 +55,7 @@ def test_what_was_written_is_whole(db: apsw.Connection) -> None:
     assert look(db) == (36, {})
 
 
-@pytest.mark.parametrize(
+CHANGES = pytest.mark.parametrize(
     "change",
     [
         "body = x'00'",
@@ -72,13 +72,42 @@ def test_what_was_written_is_whole(db: apsw.Connection) -> None:
         "shared = 1000",
         "checksum = checksum + 1",
         "checksum = 'text'",
+        "routing_key = CAST(x'f1' AS TEXT)",
     ],
 )
+
+
+@CHANGES
 def test_one_row_that_is_not_is_told(db: apsw.Connection, change: str) -> None:
     (row,) = next(iter(db.execute("SELECT id FROM message ORDER BY id LIMIT 1 OFFSET 9")))
     db.execute(f"UPDATE message SET {change} WHERE id = ?", (row,))
     whole, unreadable = look(db)
     assert (whole, list(unreadable)) == (35, [row])
+
+
+def test_rows_of_one_address_are_looked_at_at_once(db: apsw.Connection) -> None:
+    ids = [row for (row,) in db.execute("SELECT id FROM message ORDER BY id LIMIT 20")]
+    fast = AllWhole(db)
+    assert fast.look(ids[0] - 1, ids[-1], 15) == LookedThrough(15, ids[14])
+    assert fast.look(ids[14], ids[-1], 15) == LookedThrough(5, ids[-1])
+    assert fast.look(ids[-1], ids[-1], 15) == LookedThrough()
+    # Of which each has its own properties, and another count of deliveries.
+    assert fast.look(ids[-1], ids[-1] + 5, 15) == LookedThrough(5, ids[-1] + 5)
+
+
+@CHANGES
+def test_not_if_one_of_them_is_damaged(db: apsw.Connection, change: str) -> None:
+    ids = [row for (row,) in db.execute("SELECT id FROM message ORDER BY id LIMIT 20")]
+    db.execute(f"UPDATE message SET {change} WHERE id = ?", (ids[9],))
+    fast = AllWhole(db)
+    assert fast.look(ids[0] - 1, ids[-1], 100) is None
+    # Others are, as long as that was for damage, and in another lane in any case.
+    fast.seen(look_through(db, ids[0] - 1, ids[-1], 100, RUN_BYTES))
+    assert fast.look(ids[9], ids[-1], 100) == LookedThrough(10, ids[-1])
+    fast.seen(LookedThrough(1, ids[0]))
+    assert fast.look(ids[9], ids[-1], 100) is None
+    fast.begin()
+    assert fast.look(ids[9], ids[-1], 100) == LookedThrough(10, ids[-1])
 
 
 def test_rows_without_a_checksum_are_read(db: apsw.Connection, path: str) -> None:

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 from zlib import crc32
 
 import apsw
 
 from batonmq.store.checksums import ADDED, MODULUS, address_sum
 from batonmq.store.reading import IN_ORDER, check_order, select_run
+from batonmq.store.schema import rows
 
-__all__ = ["LookedThrough", "look_through"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+__all__ = ["AllWhole", "LookedThrough", "look_through"]
+
+ADDRESS: Final = "SELECT CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties FROM message"
+BODY: Final = "CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END"
 # What is 0 in most rows adds nothing to their checksum.
+OF_CONTENT: Final = (
+    "CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | framing"
+    f" THEN checksum - ({ADDED}) ELSE checksum END"
+)
 SELECT: Final = (
-    "SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties,"
-    " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
-    " CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | framing"
-    f" THEN checksum - ({ADDED}) ELSE checksum END FROM message {IN_ORDER}"
+    f"SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties, {BODY}, {OF_CONTENT}"
+    f" FROM message {IN_ORDER}"
+)
+# Of so many rows between two: how many there are, how many are whole, and the last of them. No column comes out, which
+# would take half of the time. ?4 to ?6: the address and the properties that they are expected to have, ?7 the sum of
+# all three, ?8 that of the address. Names are compared as bytes, as they are in the file.
+COUNT_WHOLE: Final = (
+    "SELECT count(*), sum(CAST(exchange AS BLOB) = ?4 AND CAST(routing_key AS BLOB) = ?5 AND"
+    f" (crc32({BODY}, CASE WHEN properties = ?6 THEN ?7 ELSE crc32(properties, ?8) END) + id - {OF_CONTENT})"
+    f" % {MODULUS} = 0), max(id) FROM message WHERE id > ?1 AND id <="
+    " coalesce((SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT 1 OFFSET ?3 - 1), ?2)"
 )
 
 
@@ -32,6 +49,45 @@ class LookedThrough:
     """The last of them, whole or not; 0: there was none."""
     unreadable: dict[int, str] = field(default_factory=dict)
     """The others, and what is wrong with each."""
+
+
+class AllWhole:
+    """Runs of rows that are all whole and have one address: looked at in SQL alone, 0.6 us a row instead of 1.0.
+
+    Only for files in whose pages SQLite has found nothing: there rows are in order.
+    """
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        # Has the lane rows that are whole, and not of one address?
+        self._is_mixed = False
+        # zlib's own, which SQLite calls without any Python between.
+        db.create_scalar_function("crc32", cast("Callable[..., int]", crc32), 2, deterministic=True)
+
+    def begin(self) -> None:
+        """Another lane."""
+        self._is_mixed = False
+
+    def look(self, after: int, last: int, most: int) -> LookedThrough | None:
+        """Up to that many rows between two; None: they have to be looked at one by one."""
+        if self._is_mixed:
+            return None
+        try:
+            for exchange, routing_key, properties in rows(
+                self._db, f"{ADDRESS} WHERE id > ? AND id <= ? ORDER BY id LIMIT 1", (after, last)
+            ):
+                address = address_sum(exchange, routing_key)
+                expected = (exchange, routing_key, properties, crc32(properties, address), address)
+                ((count, whole, at),) = self._db.execute(COUNT_WHOLE, (after, last, most, *expected))
+                return LookedThrough(count, at) if count == whole else None
+        except (apsw.Error, TypeError):
+            # A value of another type than was written, or a page that cannot be read.
+            return None
+        return LookedThrough()
+
+    def seen(self, one_by_one: LookedThrough) -> None:
+        """Such a run was looked at after all."""
+        self._is_mixed = not one_by_one.unreadable
 
 
 def look_through(db: apsw.Connection, after: int, last: int, most: int, most_bytes: int) -> LookedThrough:

@@ -228,6 +228,35 @@ def test_a_thread_that_has_failed_tells_everybody(
     mq.close()
 
 
+@pytest.mark.parametrize("ask", ["count", "purge", "receive"])
+def test_a_close_between_the_steps_of_a_request_ends_it_and_no_thread(
+    stalling: Stalling, caplog: pytest.LogCaptureFixture, ask: str
+) -> None:
+    """The first step is in the connection's thread when it is closed, and asks for the next one."""
+    proxy = stalling()
+    mq = batonmq.connect(url_of(proxy.port))
+    link = mq._engine._link  # type: ignore[attr-defined]
+    receiver = mq.receiver("q")
+    work = {"count": lambda: mq.count("q"), "purge": lambda: mq.purge("q"), "receive": lambda: receiver.receive(wait=1)}
+    asking: list[Waiting] = []
+    closing: list[Waiting] = []
+
+    def hold() -> None:
+        asking.append(Waiting(work[ask]))
+        while not link._calls:
+            time.sleep(0.001)
+        closing.append(Waiting(mq.close))
+        while not link._is_closed:
+            time.sleep(0.001)
+
+    link.call(hold)
+    link._thread.join(SOON)
+    assert asking[0].told() is batonmq.Closed
+    closing[0].join(SOON)
+    assert not closing[0].is_alive()
+    assert not caplog.records
+
+
 def test_whoever_made_it_fail_is_told(stalling: Stalling) -> None:
     proxy = stalling()
     mq = batonmq.connect(url_of(proxy.port))

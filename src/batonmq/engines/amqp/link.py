@@ -160,7 +160,10 @@ class Link:
             self._loop.add_callback_threadsafe(self._next_call)
 
     def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
-        """Run a function in the connection's thread once there is a connection; the future fails if there is none."""
+        """Run a function in the connection's thread once there is a connection; the future fails if there is none.
+
+        Raises Closed; in the connection's thread, where others would be told of that, the future fails with it.
+        """
 
         def begin() -> None:
             try:
@@ -178,7 +181,12 @@ class Link:
             if not self._reconnection.is_connecting:
                 self._begin_again()
 
-        self.call(run)
+        try:
+            self.call(run)
+        except Closed as error:
+            if threading.current_thread() is not self._thread:
+                raise
+            future.fail(error)
 
     def close(self) -> None:
         """Close the connection and end the thread, soon, whatever it is doing. A second call does nothing."""

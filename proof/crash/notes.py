@@ -28,6 +28,7 @@ __all__ = [
     "Ended",
     "Fault",
     "Killed",
+    "Late",
     "Note",
     "Opened",
     "Pulse",
@@ -37,6 +38,7 @@ __all__ = [
     "Sending",
     "Settled",
     "Settling",
+    "TakenOver",
     "Used",
     "read_all",
     "read_notes",
@@ -123,6 +125,8 @@ class Received(_Note, frozen=True):
     """How often it came back before, by what the engine says; None when it does not say."""
     deaths: int = 0
     """How often it has died before: this tells a visit to a queue from the next."""
+    asked: int = 0
+    """The engine had not given it away before this time; 0: nobody can tell."""
 
 
 class Settling(_Note, frozen=True):
@@ -139,6 +143,18 @@ class Settled(_Note, frozen=True):
 
     session: str
     deliveries: tuple[int, ...]
+
+
+class Late(_Note, frozen=True):
+    """The engine has said that the settlements came too late, so that others may have what they were for."""
+
+    session: str
+    deliveries: tuple[int, ...]
+
+
+class TakenOver(_Note, frozen=True):
+    """Another process is the engine from now on, whatever became of the one before: it waits for those who hold
+    something, and not for ever."""
 
 
 class Begun(_Note, frozen=True):
@@ -196,6 +212,8 @@ Note: TypeAlias = (
     | Received
     | Settling
     | Settled
+    | Late
+    | TakenOver
     | Begun
     | Committing
     | Committed

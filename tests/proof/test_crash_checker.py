@@ -23,6 +23,7 @@ from proof.crash.notes import (
     Ended,
     Fault,
     Killed,
+    Late,
     Note,
     Opened,
     Pulse,
@@ -32,6 +33,7 @@ from proof.crash.notes import (
     Sending,
     Settled,
     Settling,
+    TakenOver,
     Used,
     read_all,
 )
@@ -104,10 +106,11 @@ class Story:
         how: str = "",
         promised: bool = False,
         work: str = "",
+        asked: int = 0,
     ) -> None:
         self.opens(session)
         number = self._numbers[session] = self._numbers.get(session, 0) + 1
-        self.notes.append(Received(self.at(), session, number, queue, id_, self.life, again, returns, deaths))
+        self.notes.append(Received(self.at(), session, number, queue, id_, self.life, again, returns, deaths, asked))
         if how:
             self.notes.append(Settling(self.at(), session, (number,), how, work))
         if promised:
@@ -189,6 +192,27 @@ def good(story: Story) -> None:
     story.takes("in kept", "c3", how=ACCEPT)
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("is_seen_late", [True, False])
+def test_who_is_late_when_another_takes_over_proves_nothing(*, is_told: bool, is_seen_late: bool) -> None:
+    """On a busy machine he may not get to say what he holds within the seconds that the new owner waits."""
+    story = Story()
+    story.sends("m")
+    asked = story.at() - 1
+    if is_seen_late:
+        # It was in his hands by then, and he reads it now.
+        story.says(TakenOver)
+    story.takes("m", how=ACCEPT, asked=asked)
+    if is_told:
+        story.says(Late, "c", (1,))
+    elif not is_seen_late:
+        story.says(TakenOver)
+    story.ends("c")
+    story.takes("m", "d", again=True, returns=1, how=ACCEPT)
+    verdict = story.verdict()
+    assert verdict.is_kept, verdict.examples
+
+
 def test_notes_without_a_fault_are_sound() -> None:
     story = Story()
     good(story)
@@ -245,6 +269,23 @@ def returned_without_a_kill(story: Story) -> None:
     story.sends("m")
     story.takes("m", how=ACCEPT)
     story.ends("c")
+    story.takes("m", "d", again=True, returns=1, how=ACCEPT)
+
+
+def returned_to_the_engine_that_had_it_back(story: Story) -> None:
+    story.sends("m")
+    story.says(TakenOver)
+    asked = story.at()
+    story.takes("m", how=ACCEPT, asked=asked)
+    story.ends("c")
+    story.takes("m", "d", again=True, returns=1, how=ACCEPT)
+    story.says(TakenOver)
+
+
+def returned_after_a_promise_and_a_take_over(story: Story) -> None:
+    story.sends("m")
+    story.takes("m", how=ACCEPT, promised=True)
+    story.says(TakenOver)
     story.takes("m", "d", again=True, returns=1, how=ACCEPT)
 
 
@@ -420,6 +461,8 @@ def noted(story: Story) -> None:
         ("missing", missing_copy),
         ("returned", returned_after_a_promise),
         ("returned", returned_without_a_kill),
+        ("returned", returned_to_the_engine_that_had_it_back),
+        ("returned", returned_after_a_promise_and_a_take_over),
         ("returned", returned_after_a_commit),
         ("doubled", doubled_dead_letter),
         ("doubled", doubled_copy),

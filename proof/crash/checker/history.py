@@ -20,6 +20,7 @@ from proof.crash.notes import (
     Ended,
     Fault,
     Killed,
+    Late,
     Note,
     Opened,
     Received,
@@ -28,6 +29,7 @@ from proof.crash.notes import (
     Sending,
     Settled,
     Settling,
+    TakenOver,
     Used,
 )
 
@@ -46,6 +48,8 @@ class Settlement:
     work: str
     promised_at: int = 0
     """When the engine promised that it is kept; 0: it never did."""
+    was_late: bool = False
+    """Whether the engine has said so."""
 
 
 @dataclass(slots=True)
@@ -132,6 +136,7 @@ class History:
         self.uses: Counter[str] = Counter()
         """What was noted as used."""
         self._kills: list[int] = []
+        self._take_overs: list[int] = []
         self._client_kills: dict[str, list[int]] = {}
         self._losses: dict[str, list[int]] = {}
         self._received: list[Delivery] = []
@@ -156,6 +161,7 @@ class History:
             else:
                 sent.deliveries.sort(key=lambda delivery: delivery.note.at)
         self._kills.sort()
+        self._take_overs.sort()
         self._note_losses()
         for work in self.works.values():
             if work.committed_at:
@@ -230,6 +236,12 @@ class History:
                 self._work(note.work).committed_at = note.at
             case RolledBack():
                 self._work(note.work).is_rolled_back = True
+            case Late():
+                session = self._session(note.session, note.at)
+                for number in note.deliveries:
+                    session.deliveries[number].settlements[-1].was_late = True
+            case TakenOver():
+                self._take_overs.append(note.at)
             case Killed() if note.what == BROKER:
                 self._kills.append(note.at)
             case Killed():
@@ -274,6 +286,10 @@ class History:
     def killed_between(self, begin: int, end: int) -> bool:
         """Whether the engine was killed after `begin` and not after `end`."""
         return bisect_right(self._kills, end) > bisect_right(self._kills, begin)
+
+    def taken_over_between(self, begin: int, end: int) -> bool:
+        """Whether another process became the engine after `begin` and not after `end`."""
+        return bisect_right(self._take_overs, end) > bisect_right(self._take_overs, begin)
 
     def next_kill(self, after: int) -> int:
         """When the engine was killed next; 2**63 when it was not."""

@@ -88,7 +88,11 @@ class _Track:
     def _check_return(self, before: list[Delivery], delivery: Delivery) -> None:
         """It was not done with."""
         note = delivery.note
+        given = self._sent.first.at
         for earlier in before:
+            # Whoever held it when another took over has to say so within seconds; on a busy machine he may be late.
+            is_one_engine = not self._history.taken_over_between(earlier.note.asked or given, note.at)
+            given = earlier.note.at
             for settlement in earlier.settlements:
                 if settlement.how != ACCEPT:
                     continue
@@ -96,6 +100,8 @@ class _Track:
                 is_processed = (
                     done is None
                     and not settlement.work
+                    and not settlement.was_late
+                    and is_one_engine
                     and earlier.session.is_sure
                     and not self._history.killed_between(settlement.at, note.at)
                 )

@@ -196,10 +196,12 @@ class AsyncClient:
             end = time.monotonic() + self._program.chance.uniform(0.5, 3.0)
             async with mq.receiver("plain", prefetch=10) as receiver:
                 while time.monotonic() < end and not self._program.stop.is_set():
-                    before = self._program.pulse.life
+                    before, asked = self._program.pulse.life, now()
                     for delivery in await asyncio.wait_for(receiver.receive(5, wait=0.2), 60.0):
-                        which = notes.received(delivery, before)
+                        which = notes.received(delivery, before, asked)
                         self._book.write(Settling(now(), notes.session, (which,), ACCEPT))
-                        with contextlib.suppress(batonmq.LeaseLost):
+                        try:
                             await delivery.accept()
+                        except batonmq.LeaseLost:
+                            notes.late(which)
                 notes.ended()

@@ -19,7 +19,7 @@ from batonmq import points
 from proof.armed import Strike, all_of
 from proof.crash.embedded.deaths import Deaths
 from proof.crash.embedded.owners import Owners
-from proof.crash.notes import BROKER, Book, Fault, Killed, Pulse, Used, now
+from proof.crash.notes import BROKER, Book, Fault, Killed, Pulse, TakenOver, Used, now
 from proof.passes import Passes
 
 __all__ = ["Place", "Planned", "Program"]
@@ -145,7 +145,7 @@ class Program:
         """Look after owners and logs from now on, and die at that point."""
         self._listen()
         watched: dict[str, list[Callable[[], None]]] = {
-            "recovery.begun": [self._owners.begins, lambda: self._say("opens the file")],
+            "recovery.begun": [self._owners.begins, self._takes_over],
             "take_over.done": [lambda: self._say("serves")],
             "commit.begun": [self._owners.commits],
             "close.done": [self._owners.ends, lambda: self._say("has closed the file")],
@@ -156,6 +156,11 @@ class Program:
                 # After what is watched there: an owner says who it is before it dies.
                 actions.append(self._killer(strike))
             points.arm(point, all_of(actions))
+
+    def _takes_over(self) -> None:
+        with self._noting:
+            self._own_book.write(TakenOver(now()))
+        self._say("opens the file")
 
     def _say(self, text: str) -> None:
         """For whoever looks for the reason of something."""

@@ -19,6 +19,7 @@ from proof.crash.notes import (
     Committed,
     Committing,
     Ended,
+    Late,
     Opened,
     Received,
     RolledBack,
@@ -30,7 +31,7 @@ from proof.crash.notes import (
 
 __all__ = ["Notes", "Taker", "Worker", "deaths_of"]
 
-# A new owner waits two seconds for those who hold something: what is settled sooner after it came is settled.
+# A new owner waits two seconds for those who hold something: what is settled sooner after its owner had it is settled.
 SURE_SECONDS = 1.4
 LEASE = 2.0
 WAIT = 0.2
@@ -70,8 +71,8 @@ class Notes:
             )
         )
 
-    def received(self, delivery: Delivery | aio.Delivery, life_before: int | None) -> int:
-        """It is in these hands; returns its number."""
+    def received(self, delivery: Delivery | aio.Delivery, life_before: int | None, asked: int = 0) -> int:
+        """It is in these hands, and was not before it was asked for; returns its number."""
         life = self._program.pulse.life
         self._count += 1
         self._book.write(
@@ -85,6 +86,7 @@ class Notes:
                 delivery.redelivered,
                 delivery.delivery_count - 1,
                 deaths_of(delivery.message),
+                asked,
             )
         )
         return self._count
@@ -94,8 +96,15 @@ class Notes:
         self._book.write(Settling(now(), self.session, (number,), how, work))
 
     def settled(self, number: int, since: float) -> None:
-        """Nothing was raised; it is known to be kept once something is sent."""
+        """Nothing was raised; it is known to be kept once something is sent.
+
+        ``since``: its owner had it then, for certain.
+        """
         self._unsure.append((number, since))
+
+    def late(self, number: int) -> None:
+        """Others may have it."""
+        self._book.write(Late(now(), self.session, (number,)))
 
     def ticked(self) -> None:
         """Something was sent: what was settled before, and soon after it came, is kept."""
@@ -143,11 +152,12 @@ class Taker:
         try:
             while time.monotonic() < end and not self._program.stop.is_set():
                 before = self._program.pulse.life
-                since = time.monotonic()
+                # From here on, not from when it is seen: what this process does not get to read may be in its hands
+                # for seconds, in which its owner dies and the next one waits for it in vain.
+                since, asked = time.monotonic(), now()
                 with self._program.call(f"receive from {self._queue}"):
                     deliveries = receiver.receive(self._chance.choice((1, 1, 10)), wait=WAIT)
-                since = max(since, time.monotonic() - SURE_SECONDS / 4)
-                numbered = [(notes.received(delivery, before), delivery) for delivery in deliveries]
+                numbered = [(notes.received(delivery, before, asked), delivery) for delivery in deliveries]
                 if self._chance.random() < 0.1:
                     time.sleep(self._chance.uniform(0.0, 0.05))
                 for number, delivery in numbered:
@@ -182,6 +192,8 @@ class Taker:
         try:
             self._end(notes, number, delivery, how)
         except LeaseLost:
+            if how in {"accept", "reject"}:
+                notes.late(number)
             return
         if how in {"accept", "reject"}:
             notes.settled(number, since)

@@ -16,6 +16,7 @@ from batonmq.protocols.amqp091.method_codec import FrameSyntaxError, UnknownMeth
 from batonmq.protocols.amqp091.methods import METHODS
 from batonmq.protocols.amqp091.parser import Event, FrameParser
 from proof.fuzz.pieces import cut
+from proof.fuzz.sessions import amqp091_client
 from proof.fuzz.sessions.amqp091 import sessions
 from proof.fuzz.target import Take, Target, ensure
 
@@ -162,4 +163,5 @@ TARGETS = (
         200,
     ),
     *sessions(),
+    *amqp091_client.sessions(),
 )

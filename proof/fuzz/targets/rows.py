@@ -56,7 +56,8 @@ VALUES: Final[tuple[object, ...]] = (
 )
 
 
-def _template(path: Path) -> None:
+def template(path: Path) -> None:
+    """Make a store with messages of every kind, closed in order."""
     by_hand = ByHand(SqliteStore(str(path)))
     broker = by_hand.broker
     operations = ManagedOperations(broker.vhosts["/"], EVERYTHING, by_hand)
@@ -117,7 +118,7 @@ def _hurt(path: Path, choices: Choices) -> tuple[str, ...]:
     return tuple(done)
 
 
-def _serve(path: Path) -> Hashable:
+def serve(path: Path) -> Hashable:
     """Open it and use all that there is."""
     try:
         by_hand = ByHand(SqliteStore(str(path)))
@@ -150,12 +151,12 @@ def _serve(path: Path) -> Hashable:
 
 def _make() -> Take:
     folder = new_folder()
-    template = folder / "template.db"
-    _template(template)
+    made = folder / "template.db"
+    template(made)
 
     def take(data: bytes) -> Hashable:
         path, saved = folder / "store.db", folder / "saved.db"
-        shutil.copyfile(template, path)
+        shutil.copyfile(made, path)
         try:
             done = _hurt(path, Choices(data))
             try:
@@ -167,7 +168,7 @@ def _make() -> Take:
             except StoreError:
                 # There is nothing to save.
                 saved.unlink(missing_ok=True)
-            return done, is_whole, _serve(path), _serve(saved) if saved.exists() else None
+            return done, is_whole, serve(path), serve(saved) if saved.exists() else None
         finally:
             for name in ("store.db*", "saved.db*"):
                 for left in folder.glob(name):

@@ -148,13 +148,15 @@ class Baton(Broker):
     name = "BatonMQ"
     environment: ClassVar[dict[str, str]] = {}
     """Variables that it gets beside this program's."""
+    program: tuple[str, ...] = ("batonmq",)
+    """The module that serves, and its arguments before those of `batonmq`."""
 
     def _launch(self) -> None:
         self.port = 0
         self.version = batonmq.__version__
         if self.log.exists():  # it names the port of an earlier start
             self.log.rename(self.log.with_name(f"output-{sum(1 for _ in self.folder.glob('output-*')) + 1}"))
-        command = [sys.executable, "-m", "batonmq", "serve", "--port", "0", "--data", str(self.folder / "data")]
+        command = [sys.executable, "-m", *self.program, "serve", "--port", "0", "--data", str(self.folder / "data")]
         command += [
             "--stomp-port",
             str(self.stomp_port) if self.stomp else "off",

@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, folder: Path, chance: random.Random) -> bool:
     outcome = Outcome()
-    with Besieged(folder) as broker, contextlib.ExitStack() as bound:
+    with Besieged(folder, options.planted) as broker, contextlib.ExitStack() as bound:
         if options.apart:
             outcome.cores = bound.enter_context(apart(broker.pid))
             say(f"siege: {outcome.cores}")
@@ -273,6 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     names = [attack.__name__ for attack in ATTACKS]
     parser.add_argument("--only", nargs="*", default=[], choices=names, metavar="ATTACK", help=", ".join(names))
     parser.add_argument("--untimed", action="store_true", help="tell how long confirms take, and judge only the rest")
+    parser.add_argument("--planted", default="", metavar="FAULT", help="of proof.planted: a broker that has this fault")
     parser.add_argument(
         "--first", action="store_true", help="the broker and those who mean well go before all else on the machine"
     )

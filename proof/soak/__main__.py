@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, folder: Path, seed: int) -> bool:
-    with Everything(folder) as broker:
+    with Everything(folder, options.planted) as broker:
         course = Course(broker, folder, random.Random(seed), every=options.every, rate=options.rate)
         try:
             course.run(options.minutes * 60, options.tide)
@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=400.0, help="messages a second, about (default: %(default)g)")
     parser.add_argument("--every", type=float, default=3.0, help="seconds between samples (default: %(default)g)")
     parser.add_argument("--seed", type=int, help="of everything random; timing is not repeated by it")
+    parser.add_argument("--planted", default="", metavar="FAULT", help="of proof.planted: a broker that has this fault")
     parser.add_argument("--json", type=Path, help="a file for all figures")
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "build" / "proof", help="on a disk (default: build/proof)"

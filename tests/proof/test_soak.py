@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -9,12 +11,17 @@ from pathlib import Path
 
 import pytest
 from bench import brokers
+from proof.planted import EVERY, FAULTS
+from proof.siege.__main__ import Outcome, verdict
 from proof.soak.__main__ import levels, main
+from proof.soak.broker import Everything
 from proof.soak.course import Tide
 from proof.soak.ledger import Ledger, Unexpected
 from proof.soak.level import FEWEST, judge
-from proof.soak.samples import FLOORS, suffix
+from proof.soak.samples import FLOORS, of_broker, suffix
 from proof.soak.stage import Stage
+
+import batonmq
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 
@@ -137,3 +144,36 @@ def test_a_calm_waits_for_rounds_and_begins_none() -> None:
     with stage.coming.passed() as goes:
         assert not goes
     assert not stage.may_consume()
+
+
+@needs_proc
+def test_faults_of_a_live_broker_are_found(tmp_path: Path) -> None:
+    """A soak is these rounds with more clients: what it is judged by is the same."""
+    ledger = Ledger()
+    tides: list[Tide] = []
+    lane = ledger.lane()
+    with Everything(tmp_path, ",".join(FAULTS)) as broker, batonmq.connect(broker.url) as mq:
+        mq.declare("q")
+        before = of_broker(broker)
+        for _ in range(2 * FEWEST):
+            first = ledger.publish(lane, EVERY)
+            for number in range(first, first + EVERY):
+                mq.send("q", b"%d" % number)
+            ledger.promise(lane, first, EVERY)
+            with mq.receiver("q", until_empty=True) as receiver:
+                for delivery in receiver:
+                    with contextlib.suppress(Unexpected):
+                        ledger.see(lane, int(delivery.body))
+                        ledger.settle(lane, int(delivery.body))
+                    delivery.accept()
+            sample = of_broker(broker)
+            tides.append(Tide(peak=sample, calm=sample))
+    tally = ledger.tally()
+    assert tally.lost > 0
+    assert tally.returned > 0
+    assert {f"broker {kind}, calm" for kind in ("files", "tasks", "memory MB")} <= set(grown(tides))
+    # And by what a siege is judged by.
+    account = {"confirmed": 1, "lost": 0, "returned": 0, "unknown": 0}
+    outcome = Outcome(before=before, after=tides[-1].calm, during={"control": 0.0}, account=account)
+    outcome.floor = dict(outcome.during)
+    assert not verdict(outcome, argparse.Namespace(minutes=1.0, untimed=True))[0]

@@ -40,12 +40,17 @@ class EchoStore:
         self.failure: StoreError | None = None
         self.error: StoreError | None = None
         self.threads: set[int] = set()
+        self.commit_seconds = 0.0
+        self.brief = False
 
     def look(self) -> bool:
         return False
 
     def has_work(self) -> bool:
         return self.pending_bytes > 0
+
+    def is_brief(self) -> bool:
+        return self.brief
 
     def stage(self) -> None:
         assert not self.busy, "a batch is staged while another is being committed"

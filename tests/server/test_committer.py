@@ -11,6 +11,7 @@ from tests.server.echo import EchoBroker, EchoStore, until
 
 from batonmq.errors import StoreError
 from batonmq.server.committer import Committer
+from batonmq.server.disk_pace import FAST, SLOW
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -36,6 +37,109 @@ def test_a_commit_runs_in_one_thread_and_is_answered_on_the_loop(run: Run) -> No
         assert len(store.threads) == 1
         assert store.threads.isdisjoint({threading.get_ident()})
         assert set(answered_in) == {threading.get_ident()}
+
+    run(main())
+
+
+def commit_in(made: Committer, store: EchoStore, *, is_quiet: bool = True) -> Coroutine[object, object, None]:
+    """One commit to its end; the thread that did it is in `store.threads`."""
+    store.threads.clear()
+    store.pending_bytes = 1
+    made.kick(is_quiet=is_quiet)
+    return until(lambda: not store.busy)
+
+
+async def trusting(store: EchoStore, made: Committer) -> None:
+    """Brief commits until the disk is known to be fast."""
+    store.brief = True
+    store.commit_seconds = FAST / 2
+    for _ in range(100):
+        await commit_in(made, store)
+
+
+def test_what_is_brief_is_committed_on_the_loop_in_a_quiet_turn_on_a_fast_disk(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        await trusting(store, made)
+        here = {threading.get_ident()}
+        store.pending_bytes = 1
+        store.threads.clear()
+        made.kick(is_quiet=True)
+        assert (store.threads, store.busy) == (here, False)
+        await commit_in(made, store, is_quiet=False)
+        assert store.threads.isdisjoint(here), "others are at work"
+        store.brief = False
+        await commit_in(made, store)
+        assert store.threads.isdisjoint(here), "it is long"
+        made.stop()
+
+    run(main())
+
+
+def test_a_disk_that_nobody_has_seen_is_not_waited_for_on_the_loop(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        store.brief = True
+        await commit_in(made, store)
+        assert store.threads.isdisjoint({threading.get_ident()})
+        made.stop()
+
+    run(main())
+
+
+def test_after_a_slow_commit_the_thread_has_the_next_ones(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        await trusting(store, made)
+        store.commit_seconds = SLOW * 2
+        await commit_in(made, store)
+        assert store.threads == {threading.get_ident()}
+        store.commit_seconds = FAST / 2
+        for _ in range(50):
+            await commit_in(made, store)
+            assert store.threads.isdisjoint({threading.get_ident()})
+        made.stop()
+
+    run(main())
+
+
+def test_what_comes_up_with_a_commit_on_the_loop_is_left_to_the_thread(run: Run) -> None:
+    async def main() -> None:
+        made, store, broker = committer()
+        await trusting(store, made)
+        commits = store.commits
+
+        def more() -> None:
+            store.pending_bytes = 1
+
+        broker.on_commit.append(more)
+        store.pending_bytes = 1
+        store.threads.clear()
+        made.kick(is_quiet=True)
+        assert store.busy
+        await until(lambda: not store.busy)
+        assert (store.commits - commits, len(store.threads)) == (2, 2)
+        made.stop()
+
+    run(main())
+
+
+def test_a_failure_on_the_loop_is_told_and_tried_again_in_the_thread(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batonmq.server.committer.RETRY_SECONDS", 0.01)
+
+    async def main() -> None:
+        made, store, broker = committer()
+        await trusting(store, made)
+        store.failure = StoreError("the disk is full")
+        store.pending_bytes = 1
+        store.threads.clear()
+        made.kick(is_quiet=True)
+        assert isinstance(broker.errors[-1], StoreError)
+        assert store.threads == {threading.get_ident()}
+        store.failure = None
+        await until(lambda: broker.errors[-1] is None)
+        assert len(store.threads) == 2
+        made.stop()
 
     run(main())
 

@@ -156,3 +156,29 @@ def test_the_brokers_timer_fires_when_it_is_due_and_follows_when_that_changes(ru
         timers.stop()
 
     run(main())
+
+
+def test_connections_are_at_work_for_a_tenth_of_a_second_or_two(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("batonmq.server.turns.perf_counter", lambda: now)
+
+    async def main() -> None:
+        nonlocal now
+        turns = Turns(EchoBroker(EchoStore()), asyncio.get_running_loop(), lambda: None)
+        connections = [Recorder([], name) for name in "abc"]
+        found = []
+        for woken, seconds in (
+            (connections[:2], 0.01),
+            (connections[1:], 0.01),
+            ([], 0.2),
+            (connections[:1], 0.2),
+            ([], 0),
+        ):
+            for connection in woken:
+                turns.wake(connection)
+            turns.end()
+            found.append(turns.at_work)
+            now += seconds
+        assert found == [2, 3, 3, 3, 1]
+
+    run(main())

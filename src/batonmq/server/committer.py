@@ -4,6 +4,10 @@
     thread:             commit() (the disk) -> call back
 
 SQLite holds no lock of the interpreter while it waits for the disk, so the loop goes on meanwhile.
+
+Where one connection sends and one receives, there is nothing to go on with, and waking a thread and being woken by it
+takes longer than a fast disk. So the loop itself commits what is brief, while nobody else is at work and the disk has
+been fast. The first commit that is slow ends this for a second: whoever comes meanwhile waits for that one.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from time import perf_counter
 
 from batonmq.errors import StoreError
 from batonmq.points import reached
+from batonmq.server.disk_pace import DiskPace
 from batonmq.server.interface import Broker, Store
 from batonmq.server.vitals import Vitals
 from batonmq.store.committing import commit_staged
@@ -49,6 +54,10 @@ class Committer:
         # When the current commit began, and its octets of messages.
         self._began = 0.0
         self._octets = 0
+        self._pace = DiskPace()
+        self._is_brief = False
+        # Is the loop committing? What comes up at the end of that is left to the thread, so that it ends.
+        self._is_at_it = False
         self._requests: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="batonmq-commits", daemon=True)
         self._is_committing = False
@@ -61,15 +70,27 @@ class Committer:
         """Start the thread."""
         self._thread.start()
 
-    def kick(self) -> None:
-        """Start a commit if there is something to commit and no other is running."""
-        if self._is_committing or self._retry is not None or not self._store.has_work():
+    def kick(self, *, is_quiet: bool = False) -> None:
+        """Start a commit if there is something to commit and no other is running.
+
+        ``is_quiet``: nobody is held up if the loop waits for a fast disk. Then it may be over when this returns.
+        """
+        store = self._store
+        if self._is_committing or self._retry is not None or not store.has_work():
             return
         self._is_committing = True
         self._began = perf_counter()
-        self._octets = self._store.pending_bytes
-        self._store.stage()
-        self._requests.put(True)
+        self._octets = store.pending_bytes
+        self._is_brief = store.is_brief()
+        store.stage()
+        if is_quiet and self._is_brief and not self._is_at_it and self._pace.is_fast(self._began):
+            self._is_at_it = True
+            try:
+                self._done(commit_staged(store))
+            finally:
+                self._is_at_it = False
+        else:
+            self._requests.put(True)
 
     def _run(self) -> None:
         """The thread: one commit for each request, until it gets False."""
@@ -83,7 +104,10 @@ class Committer:
     def _done(self, error: StoreError | None) -> None:
         self._is_committing = False
         self.error = error
-        self._vitals.committed(perf_counter() - self._began, self._octets)
+        now = perf_counter()
+        self._vitals.committed(now - self._began, self._octets)
+        if self._is_brief and error is None:
+            self._pace.note(self._store.commit_seconds, now)
         try:
             self._broker.commit_done(error)
         except Exception:

@@ -84,6 +84,13 @@ class Store(Protocol):
     def has_work(self) -> bool:
         """Is anything collected, or due for a retry?"""
 
+    def is_brief(self) -> bool:
+        """Would a commit of what is collected write a few pages, wait for the disk once, and do nothing else?"""
+
+    @property
+    def commit_seconds(self) -> float:
+        """How long the last commit took to write and to wait for the disk."""
+
     def stage(self) -> None:
         """Write what was collected into an open transaction."""
 

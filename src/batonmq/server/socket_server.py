@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 # How long clients have to answer when the broker stops, in seconds.
 SHUTDOWN_SECONDS = 5.0
 
+# It is quiet where no more connections are at work: a message has one that sends it and one that receives it.
+QUIET = 2
+
 # How long HTTP answers under way may then take, in seconds.
 VISITOR_SECONDS = 1.0
 
@@ -65,7 +68,7 @@ class SocketServer:
         self._tls = tls
         self._vitals = vitals or Vitals()
         self._committer = Committer(store, broker, loop, self._committed, self._vitals)
-        self._turns = Turns(broker, loop, self._committer.kick, self._vitals)
+        self._turns = Turns(broker, loop, self._turn_ended, self._vitals)
         self._store_room = StoreRoom(store, config.limits.store_pending)
         self._refusals = Refusals(clock, logger, "connections")
         self._context = ConnectionContext(
@@ -224,6 +227,9 @@ class SocketServer:
     def _look_on(self) -> None:
         self._is_looking = False
         self._look()
+
+    def _turn_ended(self) -> None:
+        self._committer.kick(is_quiet=self._turns.at_work <= QUIET)
 
     def _committed(self) -> None:
         # Confirms that the commit allows go out now, not after another pass of the loop.

@@ -19,6 +19,9 @@ __all__ = ["Flushable", "Turns"]
 
 logger = logging.getLogger(__name__)
 
+# A connection is at work for that long after it was flushed, and for up to twice as long.
+AT_WORK_SECONDS = 0.1
+
 
 class Flushable(Protocol):
     """A connection with possible output."""
@@ -33,7 +36,18 @@ class Flushable(Protocol):
 class Turns:
     """Runs the end of a turn after each pass of the loop in which there was work."""
 
-    __slots__ = ("_after", "_broker", "_is_scheduled", "_is_wanted", "_loop", "_note", "_woken")
+    __slots__ = (
+        "_after",
+        "_at_work",
+        "_broker",
+        "_is_scheduled",
+        "_is_wanted",
+        "_loop",
+        "_note",
+        "_since",
+        "_were_at_work",
+        "_woken",
+    )
 
     def __init__(
         self, broker: Broker, loop: asyncio.AbstractEventLoop, after: Callable[[], None], vitals: Vitals | None = None
@@ -44,6 +58,11 @@ class Turns:
         self._after = after
         self._note = (vitals or Vitals()).turns.note
         self._woken: list[Flushable] = []
+        # Who was flushed since then, by identity: that of a connection that is gone may be another's, which is as good.
+        self._at_work: set[int] = set()
+        self._since = 0.0
+        # How many there were before.
+        self._were_at_work = 0
         # Will the loop call `_scheduled`? Is there work for it, besides flushing?
         self._is_scheduled = False
         self._is_wanted = False
@@ -69,6 +88,11 @@ class Turns:
         if self._is_wanted or self._woken:
             self.end()
 
+    @property
+    def at_work(self) -> int:
+        """The number of connections that were flushed in the last tenth of a second at least, or in the one before."""
+        return max(len(self._at_work), self._were_at_work)
+
     def end(self) -> None:
         """End the turn now."""
         # Cleared first: work that a flush or a callback adds requests the next turn.
@@ -79,10 +103,15 @@ class Turns:
         except Exception:
             # A bug of ours. The messages are where they were; the next turn tries again.
             logger.exception("handing over messages failed")
+        if began - self._since > AT_WORK_SECONDS:
+            self._since = began
+            self._were_at_work = len(self._at_work)
+            self._at_work.clear()
         woken = self._woken
         if woken:
             self._woken = []
             for connection in woken:
+                self._at_work.add(id(connection))
                 try:
                     connection.flush()
                 except Exception:  # noqa: BLE001 (it logs)

@@ -77,6 +77,9 @@ DELETE_DONE: Final = "DELETE FROM done WHERE guest = ? AND number <= ?"
 MARK: Final = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
 
 
+# So many rows are few.
+BRIEF_ROWS: Final = 32
+
 # New row, due, place, expires, deliveries, returned, old row.
 Move: TypeAlias = tuple[int, int, int, int, int, int, int]
 Value: TypeAlias = int | str | bytes | None
@@ -147,6 +150,13 @@ class Batch:
             or self.deleted_dedup_keys
             or self.done
             or self.known
+        )
+
+    @property
+    def is_brief(self) -> bool:
+        """Is it a few rows and marks, and nothing that may touch many?"""
+        return len(self.inserts) + len(self.deletes) + len(self.updates) + len(self.marks) <= BRIEF_ROWS and not (
+            self.statements or self.delayed or self.moves or self.rewritten or self.orphans or self.deleted_dedup_keys
         )
 
     @property

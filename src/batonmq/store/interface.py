@@ -4,7 +4,7 @@ A store collects what happens during a turn of the host's loop and writes it as 
 
     insert, delete, update ...      collected, nothing written
     stage()                         on the loop: written into an open transaction
-    commit()                        in a thread, may block: on the disk when it returns
+    commit()                        in a thread, may block: on the disk when it returns; where it is brief, on the loop
     finish(error)                   on the loop: the batch is durable, or was rolled back
 
 While a commit is under way (``busy``) the next batch is collected. Batches are numbered, so that a confirm can wait
@@ -51,6 +51,8 @@ class Store(metaclass=ABCMeta):
         self.is_unsynced = False
         # Is most of what it occupies free? Then ``shrink`` gives some of that back.
         self.is_sparse = False
+        # How long the last commit took to write and to wait for the disk.
+        self.commit_seconds = 0.0
         # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
         self.changes = 0
         # The number of this opening, and of the last one in which anything was done.
@@ -272,6 +274,13 @@ class Store(metaclass=ABCMeta):
     @abstractmethod
     def has_work(self) -> bool:
         """Is anything collected, or to be tried again?"""
+
+    def is_brief(self) -> bool:
+        """Would a commit of what is collected write a few pages, wait for the disk once, and do nothing else?
+
+        Then a host may commit on its loop, where it need not wake a thread and be woken by it.
+        """
+        return False
 
     @abstractmethod
     def stage(self) -> None:

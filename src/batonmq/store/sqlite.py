@@ -44,6 +44,8 @@ THREAD_BYTES = 1 << 20
 THREAD_BODY = 64 << 10
 # And one of this many messages, as large transactions bring: 70 ms, in which the loop would serve nobody.
 THREAD_ROWS = 20_000
+# Fewer bytes of messages than this are a few pages.
+BRIEF_BYTES = 32 << 10
 PAGE_SIZE = 8192
 
 
@@ -245,6 +247,16 @@ class SqliteStore(Collecting):
     def shrink(self) -> None:
         self._maintenance.vacuum_soon()
 
+    def is_brief(self) -> bool:
+        return (
+            self.pending_bytes <= BRIEF_BYTES
+            and self._collected.is_brief
+            and self.error is None
+            and self._transaction.staged is None
+            and not (self._maintenance.has_work or self._maintenance.wants_checkpoint)
+            and not (self._shortage.is_on or self._log.is_nearly_due)
+        )
+
     def stage(self) -> None:
         size, count = self.pending_bytes, len(self._inserts)
         is_large = size > THREAD_BYTES and size > THREAD_BODY * count
@@ -295,7 +307,9 @@ class SqliteStore(Collecting):
             if lost is not None:
                 raise apsw.CantOpenError(f"{lost} was deleted or replaced while it was open")
             reached("commit.ready")
+            begin = perf_counter()
             transaction.commit()
+            self.commit_seconds = perf_counter() - begin
         except apsw.Error as error:
             transaction.roll_back()
             if lost is not None:

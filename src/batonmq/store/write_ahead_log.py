@@ -28,6 +28,8 @@ CHECKPOINT_PAGES_LARGE = 512
 CHECKPOINT_PAGES_MOST = 4_096
 CHECKPOINTS_OF_A_LENGTH = 8
 LARGE_BATCH_PAGES = 4
+# A brief commit writes fewer pages, wherever its rows stand.
+BRIEF_PAGES = 64
 
 
 class WriteAheadLog:
@@ -133,6 +135,11 @@ class WriteAheadLog:
             self.is_doubtful = self.is_doubtful or isinstance(error, apsw.IOError)
             log.warning("the store's log could not be copied into its file: %s", error)
         return self.checkpoint_pages
+
+    @property
+    def is_nearly_due(self) -> bool:
+        """May it be copied after the next commit, if that is brief? After an error of the disk it is copied first."""
+        return self.is_doubtful or self.pages + BRIEF_PAGES >= self.checkpoint_pages
 
     def renew(self) -> None:
         """Copy the whole log into the file, and have the next commit begin it anew. Raises apsw.Error.

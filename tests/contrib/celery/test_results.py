@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from celery.exceptions import ImproperlyConfigured, TimeoutError as CeleryTimeoutError
+from celery.exceptions import ChordError, ImproperlyConfigured, TimeoutError as CeleryTimeoutError
 
 from batonmq.contrib.celery.backend import BatonBackend
 from batonmq.contrib.celery.results import Results
@@ -122,6 +122,21 @@ def test_a_group_in_a_chain_that_goes_well_returns_its_values(own: BatonBackend,
             own.mark_as_done(task.id, number)
 
     assert app.GroupResult(str(uuid.uuid4()), tasks, parent=first).get(timeout=60, on_interval=work) == [0, 1]
+
+
+def test_a_chord_that_fails_raises_what_its_part_did(own: BatonBackend, app: Celery) -> None:
+    part, body = (app.AsyncResult(str(uuid.uuid4())) for _ in range(2))
+    body.parent = app.GroupResult(str(uuid.uuid4()), [part])
+    told: list[int] = []
+
+    def fail(*_: object) -> None:
+        if not told:
+            told.append(1)
+            own.mark_as_failure(part.id, LookupError("no such customer"))
+            own.mark_as_failure(body.id, ChordError("a part failed"))
+
+    with pytest.raises(LookupError, match="no such customer"):
+        body.get(timeout=60, on_interval=fail)
 
 
 def test_a_value_is_forgotten_when_its_time_is_over(results: Results) -> None:

@@ -183,6 +183,9 @@ class BatonBackend(KeyValueStoreBackend):
         for _ in self._versions(timeout, interval, on_interval):
             meta: dict[str, Any] = self.get_task_meta(task_id)
             if meta["status"] in states.READY_STATES:
+                if on_interval is not None:
+                    # It may raise what came before: a chord's body fails in the moment in which one of its parts does.
+                    on_interval()
                 return meta
         raise CeleryTimeoutError(f"The operation timed out: task {task_id} has no result after {timeout} s")
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, cast
 
 from batonmq.fields import (
     MAX_DEPTH,
@@ -111,8 +111,9 @@ def _encode_value(value: FieldValue, depth: int) -> bytes:
         kind = LongLong
     if isinstance(value, dict):
         return b"F" + _encode_table(value, depth + 1)
-    if isinstance(value, list | tuple):
-        return b"A" + _encode_array(value, depth + 1)
+    if issubclass(kind, list | tuple):
+        # Not asked of the value: that would be a list then, by what a field can hold, and no tuple when it is compiled.
+        return b"A" + _encode_array(cast("Sequence[FieldValue]", value), depth + 1)
     encode = _ENCODERS.get(kind) or _ENCODERS[_plain_type(value)]
     try:
         return encode(value)

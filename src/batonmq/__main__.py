@@ -6,8 +6,8 @@ import signal
 import sys
 from types import TracebackType
 
-# Until it runs, a command has nothing to put in order: Ctrl-C ends the process as the system would, and no traceback
-# tells how far its imports were. A shell that has it ignored, as for what it starts in the background, is obeyed.
+# Before it runs, a command has nothing to clean up, so Ctrl-C ends the process at once, without a traceback from an
+# import. If SIGINT is ignored, as a shell does for background processes, it stays ignored.
 _takes_interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
 if _takes_interrupts:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command and exit. One that Ctrl-C has ended leaves by that signal, as a shell's loop has to know."""
+    """Run the command and exit. After Ctrl-C the process dies of that signal, so that a shell's loop ends, too."""
     if _takes_interrupts:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _say_nothing(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """In place of a traceback."""
+    """Print no traceback: the hook for uncaught exceptions after Ctrl-C."""
 
 
 if __name__ == "__main__":

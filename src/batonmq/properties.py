@@ -309,7 +309,7 @@ def _assembled(segments: dict[int, bytes], changes: PropertyValues) -> Propertie
         if value is None:
             segments.pop(flag, None)
         elif type(value) is str and flag & TEXTS and len(value) <= NAME_MAX and value.isascii():
-            # What most of them are, for a third of what ``encode_property`` costs.
+            # Most are short ASCII: this costs a third of ``encode_property``.
             segments[flag] = OCTETS[len(value)] + value.encode()
         else:
             segments[flag] = encode_property(name, value)

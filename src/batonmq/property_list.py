@@ -30,11 +30,11 @@ APP_ID: Final = 1 << 3
 CLUSTER_ID: Final = 1 << 2
 UNKNOWN: Final = 0b11
 
-# What the broker has to look at; a message without any of these is plain. A priority matters to few queues, which look
-# for it themselves.
+# The properties that the broker has to check; a message without any of these is plain. A priority matters to few
+# queues, which check it themselves.
 NOT_PLAIN: Final = HEADERS | REPLY_TO | EXPIRATION | USER_ID
 
-# Those that are texts.
+# The properties that are texts.
 TEXTS: Final = 0xFFFF & ~(HEADERS | DELIVERY_MODE | PRIORITY | TIMESTAMP | UNKNOWN)
 
 NAMES: Final = (

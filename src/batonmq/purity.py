@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    # Their names are what mypyc goes by.
+    # mypyc recognizes them by their names.
     from mypy_extensions import i64, mypyc_attr
 else:
-    # A number that mypyc keeps in 64 bits, without looking whether it fits.
+    # A number that mypyc keeps in 64 bits, without checking that it fits.
     i64 = int
 
     def mypyc_attr(**_attributes: bool) -> Callable[[type], type]:
-        """What mypyc is told of a class. To Python it means nothing."""
+        """Attributes of a class for mypyc, without effect in Python."""
         return lambda cls: cls
 
 

@@ -78,7 +78,7 @@ class Allocator:
             self._library.mallopt(M_TRIM_THRESHOLD, KEPT)
 
     def look(self) -> bool:
-        """Called regularly: return free memory if much less is used than before; True: it was done."""
+        """Called regularly: return free memory after a fall in use, for gaps, or every ``LOOKS`` calls; True: done."""
         if self._library is None or not self.can_tell:
             return False
         used, beside = self._measure()
@@ -95,7 +95,7 @@ class Allocator:
         return True
 
     def _measure(self) -> tuple[int, int]:
-        """The octets in use in the heaps, and the resident octets that are in no use of the allocator's."""
+        """The octets in use in the heaps, and the resident octets that the allocator does not have in use."""
         assert self._library is not None
         usage = self._library.mallinfo2()
         used = int(usage.uordblks)

@@ -65,7 +65,7 @@ class Authenticator:
         return self.proved(user, password, stored, is_loopback=is_loopback)
 
     def recall(self, user: str, password: str, *, is_loopback: bool) -> User | None:
-        """The user, if this password was right before. Quick. None means nothing."""
+        """The user, if this password is known to be right; quick. None does not mean that it is wrong."""
         self.refresh()
         inside = self._inside.get(user)
         if inside is not None and hmac.compare_digest(inside[0], self.digest(user, password)):

@@ -80,7 +80,7 @@ class ListenerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class TlsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """[tls]: the certificates of listeners with TLS; without a certificate there are no such listeners."""
+    """[tls]: the settings of listeners with TLS; without a certificate there are no such listeners."""
 
     certificate: str = ""
     key: str = ""

@@ -176,7 +176,7 @@ class Arrival:
         """Do nothing: no user is known yet."""
 
     def shutdown(self, reason: str) -> None:
-        """Do nothing: there is nobody to tell yet."""
+        """The broker stops: abort the handshake, as there is nobody to tell yet."""
         self.abort()
 
     def abort(self) -> None:

@@ -1,10 +1,10 @@
 """Who waits for a password check, and who is next: fair between addresses, and for each between user names.
 
 An address is served in turn with the others, however much it asks for; within it a name is served in turn with its
-other names. Names that no user has should come as one, so that made-up names keep nobody from his turn. When the places
-are used up, who has most of them makes room: whoever floods pushes out himself. Addresses from which somebody has
-logged in, and no wrong password has come for a minute, are a line of their own, which has every second turn: strangers
-and those who guess, from however many addresses, do not hold up who was here before.
+other names. Unknown names should be passed as one, so that made-up names do not delay real ones. When all places are
+taken, the address with the most of them loses one, so a flood pushes out only itself. Addresses with a log-in before,
+and without a wrong password for a minute, have a line of their own, which gets every second turn: strangers and
+guessers, from however many addresses, do not hold up known clients.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["DOUBT", "MOST_KNOWN", "MOST_OF_ADDRESS", "MOST_WAITING", "FairLine",
 # Checks that may wait for one address, and for all together; two are done at a time, each in some 50 ms.
 MOST_OF_ADDRESS = 32
 MOST_WAITING = 512
-# Addresses that are known, and that are doubted; of more the one is forgotten that was noted longest ago.
+# The most known addresses, and the most doubted ones; beyond that the oldest entry is forgotten.
 MOST_KNOWN = 10_000
 DOUBT: Final = 60.0
-"""Seconds after a wrong password in which an address is a stranger's, whoever logs in from it."""
+"""The seconds after a wrong password during which an address counts as unknown, whoever logs in from it."""
 
 _Item = TypeVar("_Item")
 _Fact = TypeVar("_Fact")
@@ -50,7 +50,7 @@ class FairLine(Generic[_Item]):
         if self._counts[address] > MOST_OF_ADDRESS:
             return self._push_out(address)
         if len(self._places) > MOST_WAITING:
-            # The newest of those who are even: who has waited keeps his place.
+            # Among equals the newest: longer waits keep their places.
             return self._push_out(max(reversed(self._addresses), key=self._counts.__getitem__))
         return None
 
@@ -61,14 +61,14 @@ class FairLine(Generic[_Item]):
         address, names = next(iter(self._addresses.items()))
         name, items = next(iter(names.items()))
         item = next(iter(items))
-        # To the end, both of them, if they are still there when it has left.
+        # Both go to the end, if anything is left of them.
         names.move_to_end(name)
         self._addresses.move_to_end(address)
         self.leave(item)
         return item
 
     def leave(self, item: _Item) -> None:
-        """It wants nothing any more; or it was served, or pushed out."""
+        """Remove an item: it was withdrawn, served or pushed out."""
         place = self._places.pop(item, None)
         if place is None:
             return
@@ -83,7 +83,7 @@ class FairLine(Generic[_Item]):
 
     def _push_out(self, address: str) -> _Item:
         names = self._addresses[address]
-        # The name that has most, and of it the one that came last.
+        # The last item of the name that has most.
         items = max(reversed(names.values()), key=len)
         item = next(reversed(items))
         self.leave(item)
@@ -91,7 +91,7 @@ class FairLine(Generic[_Item]):
 
 
 class FairLines(Generic[_Item]):
-    """A line of addresses that are known and one of those that are not, served by turns."""
+    """A line of known addresses and one of unknown ones, served in turn."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

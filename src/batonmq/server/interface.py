@@ -39,7 +39,7 @@ class Session(Protocol):
         """Take in bytes from the client, in any pieces."""
 
     def needs_flow_control(self) -> bool:
-        """Does the client publish faster than consumers that are at work can take? Then it is read a little later."""
+        """Does the client publish faster than active consumers can take? Then it is read a little later."""
 
     def turn_ended(self) -> None:
         """Called once a turn before the output is taken: the place for cumulative confirms."""

@@ -24,7 +24,7 @@ OTHER_DESCRIPTORS = 64
 EVERYWHERE = ("", "*")
 
 ACCEPTED = 16
-"""Connections that asyncio's own loop accepts of one socket in a pass; uvloop accepts one. Each takes some 100 us."""
+"""How many connections asyncio's own loop accepts per socket and pass; uvloop accepts one. Each takes some 100 us."""
 
 
 class Address(NamedTuple):

@@ -1,10 +1,10 @@
-"""The threads in which passwords are checked: they get what the processors have left when all others have had theirs.
+"""The threads in which passwords are checked: they only get processor time that nothing else wants.
 
-A check takes some tens of milliseconds of a processor, and a flood of wrong passwords has checks always under way.
-Beside a siege, on one processor with two threads of a lower priority (nice 5), the loop waited 11 of 31 seconds for
-them, and half of all confirms took 17 ms; with two that get what is left alone (SCHED_IDLE, sched(7)), 3 s and 5 ms.
-Such a thread gets nothing at all while other programs take every processor: a check that has not come to an end in time
-is begun again in a thread that has a share of its own. The end of the process waits for none of them.
+A check takes some tens of milliseconds of a processor, and during a flood of wrong passwords there is always one under
+way. In a siege on one processor with two threads of a lower priority (nice 5), the loop waited 11 of 31 seconds for
+them, and half of all confirms took 17 ms; with two idle-class threads (SCHED_IDLE, sched(7)) it was 3 s and 5 ms. Such
+a thread gets nothing at all while other programs use every processor, so a check that is not done in time is started
+again in a thread with a share of its own. The end of the process waits for none of them.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ logger = logging.getLogger(__name__)
 THREADS: Final = 2
 """How many checks run at a time. Each takes 16 MiB."""
 PATIENCE: Final = 0.25
-"""Seconds that a check may take in what is left of the processors: some five times what it needs."""
+"""The seconds that a check may take in an idle-class thread: about five times what it needs."""
 STEP_BACK: Final = 5
-"""By how much the priority of the thread with a share of its own is lower than the loop's (setpriority(2)). It has a
-third of what any other program has: with a step of 10 it was a tenth, and log-ins took seconds."""
+"""How far the priority of the thread with its own share is below the loop's (setpriority(2)). It then gets a third of
+what any other program gets; with a step of 10 it was a tenth, and log-ins took seconds."""
 
 
 def run_last() -> None:
-    """Let everybody else go before this thread, for good. Linux alone has a scheduling policy for each thread."""
+    """Run this thread only when nothing else wants to, from now on. Only Linux has a scheduling policy per thread."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def step_back() -> None:
-    """Let the other threads go before this one, for good. Linux alone has a priority for each thread."""
+    """Lower the priority of this thread for good. Only Linux has a priority per thread."""
     if sys.platform == "linux":
         own = threading.get_native_id()
         with contextlib.suppress(OSError):
@@ -51,7 +51,7 @@ def step_back() -> None:
 
 
 class Workers:
-    """Threads that are started when there is work, and that the end of the process does not wait for."""
+    """Threads that start when there is work. The end of the process does not wait for them."""
 
     def __init__(self, most: int, begin: Callable[[], None]) -> None:
         self._most = most
@@ -60,7 +60,7 @@ class Workers:
         self._work: SimpleQueue[tuple[Future[bool], str, str] | None] = SimpleQueue()
 
     def submit(self, password: str, stored: str) -> Future[bool]:
-        """Is this the password whose hash is kept? What has not begun may be cancelled."""
+        """Check a password against a kept hash. A check that has not begun may be cancelled."""
         future: Future[bool] = Future()
         self._work.put((future, password, stored))
         if len(self._threads) < self._most:
@@ -70,7 +70,7 @@ class Workers:
         return future
 
     def stop(self) -> None:
-        """Begin nothing more, and end the threads when what has begun is done. Nothing else may be submitted."""
+        """Cancel waiting checks, and end the threads after their current ones. Submit nothing after this."""
         with contextlib.suppress(Empty):
             while (work := self._work.get_nowait()) is not None:
                 work[0].cancel()
@@ -90,7 +90,7 @@ class Workers:
 
 
 class PasswordThreads:
-    """Checks passwords beside a loop. Whoever calls has no more than ``THREADS`` under way."""
+    """Checks passwords beside a loop. The caller keeps no more than ``THREADS`` checks under way."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -115,7 +115,7 @@ class PasswordThreads:
             done(error is None and found.result())
 
         def hurry() -> None:
-            # If it was not even begun, it need not be.
+            # If it has not begun yet, it need not.
             first.cancel()
             if not self._is_stopped:
                 self._submit(self._sure, password, stored, told)

@@ -182,7 +182,7 @@ def _tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _allowed(make: Callable[[], _Value]) -> _Value:
-    """Raises PreconditionFailed for an invalid regular expression."""
+    """The result of ``make``. Raises PreconditionFailed for its ValueError, such as that of an invalid expression."""
     try:
         return make()
     except ValueError as error:

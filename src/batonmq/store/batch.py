@@ -23,7 +23,7 @@ log = logging.getLogger("batonmq.store")
 
 
 def _insert(columns: str, count: int, *, is_held: bool) -> str:
-    """So many rows with one address, which is bound once."""
+    """A statement that inserts ``count`` rows with one address, which is bound once."""
     width = columns.count(",") + 1
     held, ones = (", deliveries, returned", ",1,1") if is_held else ("", "")
     rows = [",".join(f"?{3 + width * row + at}" for at in range(width)) for row in range(count)]
@@ -32,9 +32,10 @@ def _insert(columns: str, count: int, *, is_held: bool) -> str:
 
 
 def _inserts(columns: str, *, is_held: bool = False) -> list[tuple[int, str]]:
-    """How many values each takes, and a statement. Of one that inserts one row, a third is the row.
+    """Statements that insert several rows, each with the number of its values.
 
-    64 rows in one are hardly cheaper than 32.
+    In a statement that inserts a single row, the row takes a third of the time. 64 rows at once are hardly cheaper than
+    32.
     """
     width = columns.count(",") + 1
     return [(width * count, _insert(columns, count, is_held=is_held)) for count in (32, 8, 1)]
@@ -44,11 +45,11 @@ PLAIN_COLUMNS: Final = "id, properties, body, checksum"
 FRAMED_COLUMNS: Final = "id, properties, body, framing, start, size, checksum"
 PLAIN: Final = _inserts(PLAIN_COLUMNS)
 FRAMED: Final = _inserts(FRAMED_COLUMNS)
-# A message that is in a consumer's hands when it is written stands there as if it had come back already. So no mark of
-# its lane has to say so, and a commit of one message writes one page instead of two.
+# A message that a consumer holds when it is written is stored as if it had come back already. So its lane needs no mark
+# for it, and a commit of one message writes one page instead of two.
 PLAIN_HELD: Final = _inserts(PLAIN_COLUMNS, is_held=True)
 FRAMED_HELD: Final = _inserts(FRAMED_COLUMNS, is_held=True)
-# What that adds to a checksum.
+# What these two columns add to a checksum.
 HELD_SUM: Final = FACTORS["deliveries"] + FACTORS["returned"]
 INSERT_FULL: Final = (
     "INSERT INTO message(id, exchange, routing_key, properties, body, expires, deliveries, returned, stored, shared,"

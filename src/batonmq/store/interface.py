@@ -236,12 +236,12 @@ class Store(metaclass=ABCMeta):
         """
 
     def read_ahead(self, after_row: int, last_row: int, like: Message) -> None:  # noqa: B027 (one that cannot need not)
-        """A queue will read on behind that row, up to the last one at most; ``like``: a message that is before it."""
+        """Announce that a queue will read the rows after ``after_row``; ``like``: a message before these."""
 
     def found_ahead(self, after_row: int, last_row: int, changed_in: int) -> StoredRun | None:
-        """What ``read_run`` would find that is committed, or a part, as it was read ahead; None: nothing was.
+        """The messages that were read ahead: the committed ones of ``read_run``, or some of them; None: nothing was.
 
-        ``changed_in``: the last batch that has changed anything behind the row, but for new messages at the tail.
+        ``changed_in``: the last batch that changed anything after the row, except for new messages at the tail.
         """
         return None
 

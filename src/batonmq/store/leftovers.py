@@ -26,10 +26,10 @@ def has_log(path: str) -> bool:
 
 
 def set_aside(path: str) -> None:
-    """If the file is missing or empty, move its old log out of the way:
+    """If the file is missing or empty, move its old log out of the way, since SQLite would delete it.
 
-    SQLite would delete it. A process that still has the old file open keeps its log, under the new name, and notices
-    the loss at its next commit. Raises StoreError.
+    A process that still has the old file open keeps its log, under the new name, and notices the loss at its next
+    commit. Raises StoreError.
     """
     if _size(path) > 0:
         return

@@ -84,7 +84,7 @@ class Maintenance:
     def work(self, transaction: Transaction) -> None:
         """Delete a slice of the trash, inside the batch's transaction; vacuum if that was asked for and it is empty."""
         if not self.has_work:
-            # Asking takes 14,000 instructions, a twentieth of a small commit; and what only adds frees nothing.
+            # The check takes 14,000 instructions, a twentieth of a small commit; a batch that only adds frees nothing.
             if transaction.may_free or not self._has_looked:
                 self._has_looked = True
                 self.is_sparse = self._is_mostly_free()

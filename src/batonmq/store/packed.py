@@ -1,11 +1,11 @@
-"""A run of messages that are like one another as a few values, which SQLite puts together in one step.
+"""A run of similar messages, packed by SQLite into a few values in one step.
 
-Row by row a message of 16 bytes takes 8,800 instructions, and SQLite's binding wants the interpreter's lock for each.
-As one value SQLite takes 3,900 for each body, without that lock, and to part them takes 1,300 each: a thread can read
-on while the loop hands over.
+Row by row, a message of 16 bytes takes 8,800 instructions, and SQLite's binding needs the interpreter's lock for each.
+Packed, SQLite takes 3,900 per body, without that lock, and unpacking takes 1,300 each: a thread can read ahead while
+the loop dispatches.
 
-Nothing is taken on trust. A run has every number from its first one on, or it is none; and the sum over all checksums,
-each times its place, is what the messages give that were parted. Where it is not, the rows are read one by one.
+Everything is checked. A run must have every row number from its first one on; and the sum over all checksums, each
+multiplied by its place, must match that of the unpacked messages. Otherwise the rows are read one by one.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from batonmq.store.texts import to_file
 
 __all__ = ["BODY_MAX", "Packed", "pack", "unpack"]
 
-# A thousand bodies of that size are as much as is read at once. Of larger ones most of the time is copying them.
+# A thousand bodies of this size are the most that is read at once. With larger ones most of the time is copying.
 BODY_MAX: Final = 4096
 
-# NOT INDEXED: in the order of their numbers.
+# NOT INDEXED: in the order of the row numbers.
 _FROM: Final = (
     " FROM message NOT INDEXED WHERE id > ?1 AND id <= ?2 AND exchange = ?3 AND routing_key = ?4"
     " AND typeof(body) = 'blob' AND checksum IS NOT NULL"
@@ -36,7 +36,7 @@ _FROM: Final = (
 )
 _SUM: Final = "sum(checksum * (id - ?1))"
 _BODIES: Final = "CAST(group_concat(body, '') AS BLOB)"
-# With the same properties and bodies of the same length; and with others.
+# Messages with the same properties and bodies of the same length; and messages that differ in these.
 ALIKE: Final = f"SELECT count(*), max(id), {_SUM}, {_BODIES}{_FROM} AND length(body) = ?5 AND properties = ?6"
 VARIED: Final = (
     f"SELECT count(*), max(id), {_SUM}, {_BODIES}, group_concat(length(body)),"
@@ -46,7 +46,7 @@ VARIED: Final = (
 
 
 class Packed:
-    """Messages to one address, with the numbers that follow one on another."""
+    """Messages to one address, with consecutive row numbers."""
 
     __slots__ = ("bodies", "checksum", "count", "lengths", "like", "property_lengths", "raws")
 
@@ -55,14 +55,14 @@ class Packed:
         self.count = count
         self.checksum = checksum
         self.bodies = bodies
-        # Empty where all are as those of ``like``.
+        # Empty if all are like those of ``like``.
         self.lengths: list[int] = []
         self.raws = b""
         self.property_lengths: list[int] = []
 
 
 def pack(db: apsw.Connection, after_row: int, last_row: int, like: Message) -> Packed | None:
-    """The messages behind ``after_row``, up to ``last_row`` at most, that are like another one of their lane.
+    """The messages after ``after_row``, up to ``last_row`` at most, that are similar to ``like``, one of their lane.
 
     None: the rows have to be read one by one. Raises apsw.Error.
     """
@@ -89,13 +89,13 @@ def _row(db: apsw.Connection, sql: str, values: tuple[int | str | bytes, ...]) -
 
 
 def _count(found: tuple[Any, ...], after_row: int) -> int:
-    """How many; -1 where numbers are left out among them, or a checksum is none."""
+    """The number of messages; -1 if there are none, row numbers are missing, or a checksum is not a number."""
     count, last_row, checksum = found[:3]
     return count if count and last_row - after_row == count and type(checksum) is int else -1
 
 
 def unpack(packed: Packed, after_row: int) -> StoredRun | None:
-    """Part them; None: their checksum is wrong, or what they are made of is, and the rows tell which one."""
+    """Unpack the messages; None: the checksum or the contents are wrong, and reading row by row finds which."""
     like = packed.like
     exchange = like.exchange
     routing_key = like.routing_key
@@ -103,7 +103,7 @@ def unpack(packed: Packed, after_row: int) -> StoredRun | None:
     bodies = packed.bodies
     lengths = packed.lengths
     address = address_sum(to_file(exchange), to_file(routing_key))
-    # As the object that it is: it is asked for with each body.
+    # Kept as an object, since it is passed with each body.
     before_body: Any = crc32(properties.raw, address)
     raws = packed.raws
     property_lengths = packed.property_lengths

@@ -21,7 +21,8 @@ __all__ = ["Queries"]
 log = logging.getLogger("batonmq.store")
 
 
-# From each lane's first key to that of the next lane. A look for each of ten thousand queues takes 30 ms, this none.
+# Skips from each lane's first key to that of the next lane. One query per queue takes 30 ms for ten thousand queues,
+# this one almost nothing.
 LANES_WITH_KEYS = (
     "WITH RECURSIVE found(lane) AS (SELECT min(id) >> 45 FROM seen UNION ALL"
     " SELECT (SELECT min(id) >> 45 FROM seen WHERE id >= (found.lane + 1) << 45) FROM found"
@@ -44,13 +45,13 @@ class Queries:
         self._path = path
         # By lane, the last row that a crash has brought back: those up to it count once more than they say.
         self._returned = read_returned(db)
-        # The lanes that have keys for de-duplication, once that was asked for.
+        # The lanes that have keys for de-duplication; None: not read yet.
         self._with_keys: set[int] | None = None
         self._committed = connect_reader(path)
         self._ahead = ReadingAhead(path)
 
     def close(self) -> None:
-        """Close the second connection, and end what reads ahead."""
+        """Close the second connection, and end the thread that reads ahead."""
         self._ahead.close()
         self._committed.close()
 
@@ -60,12 +61,12 @@ class Queries:
         self._ahead.forget(lane_id)
 
     def read_ahead(self, lane_id: int, after_row: int, last_row: int, like: Message, committed: int) -> None:
-        """Read in a thread what ``found_ahead`` will be asked for; ``committed``: the last batch that is."""
+        """Read in a thread what ``found_ahead`` will return; ``committed``: the last committed batch."""
         if after_row >= self._returned.get(lane_id, 0) and like.weight <= BODY_MAX:
             self._ahead.ask(lane_id, after_row, last_row, like, committed)
 
     def found_ahead(self, lane_id: int, after_row: int, changed_in: int) -> StoredRun | None:
-        """What was read ahead behind a row, if nothing has changed it since; None: read it now."""
+        """The messages read ahead after a row, if nothing has changed them since; None: read them now."""
         packed = self._ahead.take(lane_id, after_row, changed_in)
         return unpack(packed, after_row) if packed is not None else None
 
@@ -98,7 +99,7 @@ class Queries:
         return self._db.execute(sql, (lane_id, after_row)).get or 0
 
     def keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
-        """The keys for de-duplication that a lane has: number, key, when. For the start. Raises StoreError."""
+        """The keys for de-duplication of a lane: number, key, time. Only for the start. Raises StoreError."""
         if self._with_keys is None:
             self._with_keys = {found for (found,) in self._rows(LANES_WITH_KEYS)}
         if lane_id not in self._with_keys:

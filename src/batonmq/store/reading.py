@@ -1,4 +1,4 @@
-"""Rows of the table of messages as messages, in several orders."""
+"""Reads messages from rows of their table, in several orders."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def select_run(
     add_row = run.rows.append
     add_message = run.messages.append
     cursor = db.execute(SELECT + where, (returned_to, *values))
-    # Any value may stand in any column of a file that is damaged, but for a row's number.
+    # In a damaged file any column may hold any value, except for the row number.
     entries: Iterator[tuple[int, object, object, object, object, object, object]] = cursor
     exchange = routing_key = ""
     exchange_octets = key_octets = b""
     raw = EMPTY.raw
     address = address_sum(exchange, routing_key)
-    # As the object that it is: it is asked for with each body.
+    # Kept as an object, since it is passed with each body.
     before_body: Any = crc32(raw, address)
     properties = EMPTY
     framed = start = size = 0
@@ -125,7 +125,7 @@ def select_run(
 
 
 def _beside(unusual: object) -> int:
-    """What a row's checksum has beside its content and its number, as the last of the numbers in the text."""
+    """The part of a row's checksum beyond its content and number: the last number of the text."""
     if isinstance(unusual, int):
         return unusual
     return int(str(unusual).rpartition(" ")[2])

@@ -1,7 +1,7 @@
-"""Reading ahead: what a queue will read next is read in a thread, while the loop hands over what it has.
+"""Reading ahead: a thread reads a queue's next messages, while the loop dispatches those in memory.
 
-A lane says where it will read on when it has just read. What is found counts only for that place, and only if nothing
-was changed in the lane meanwhile but its tail.
+A lane that has just read names the place where it will continue. The result is only valid for that place, and only if
+nothing in the lane but its tail has changed meanwhile.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from batonmq.store.schema import connect_reader
 
 __all__ = ["ReadingAhead"]
 
-# Pages of this many lanes at once, 4 MiB each at most. One that nobody wanted while this many others were asked for
-# gives way.
+# The most lanes with a page at once, of 4 MiB each at most. A page that was not taken within this many further requests
+# gives way to another.
 LANES_AT_ONCE = 4
 WANTED_WITHIN = 64
 
 
 class _Page:
-    """What is to be read."""
+    """The rows to read, and the result."""
 
     __slots__ = ("after_row", "committed", "is_read", "last_row", "like", "number", "packed")
 
@@ -34,28 +34,28 @@ class _Page:
         self.last_row = last_row
         self.like = like
         self.committed = committed
-        """The last batch that was committed before this was asked for: it sees that batch, and may see more."""
+        """The last batch committed before the request: the page includes that batch, and perhaps later ones."""
         self.is_read = threading.Event()
         self.packed: Packed | None = None
 
 
 class ReadingAhead:
-    """A thread with a connection of its own; neither is there before something is to be read."""
+    """A thread with its own connection; both are created on first use."""
 
     __slots__ = ("_asked", "_count", "_pages", "_path", "_thread")
 
     def __init__(self, path: str) -> None:
         self._path = path
-        # By lane, the one first that was asked for first.
+        # By lane, in the order of the requests.
         self._pages: dict[int, _Page] = {}
         self._count = 0
         self._asked: SimpleQueue[_Page | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def ask(self, lane_id: int, after_row: int, last_row: int, like: Message, committed: int) -> None:
-        """Read a lane's messages behind ``after_row``; ``like``: one of those before it.
+        """Read a lane's messages after ``after_row``; ``like``: one of those before it.
 
-        Too many lanes at once do without.
+        Does nothing if too many other lanes have a page.
         """
         pages = self._pages
         self._count += 1
@@ -72,10 +72,10 @@ class ReadingAhead:
         self._asked.put(page)
 
     def take(self, lane_id: int, after_row: int, changed_in: int) -> Packed | None:
-        """What was found behind that row; None where nothing is, or was not asked for.
+        """The messages after that row; None: there are none, or none were requested.
 
-        ``changed_in``: the last batch that has changed anything behind the row, but for new messages at the tail.
-        Waits where it is being read.
+        ``changed_in``: the last batch that changed anything after the row, except for new messages at the tail. Waits
+        while the page is being read.
         """
         page = self._pages.pop(lane_id, None)
         if page is None or page.after_row != after_row or changed_in > page.committed:
@@ -96,7 +96,7 @@ class ReadingAhead:
             self._thread = None
 
     def _run(self) -> None:
-        """The thread: one page after the other. What fails is read once more on the loop, which tells what is wrong."""
+        """The thread: reads one page after another. The loop reads a failed page again, and reports the error."""
         db: apsw.Connection | None = None
         try:
             while (page := self._asked.get()) is not None:

@@ -98,7 +98,7 @@ ADD_TRASH = "INSERT OR REPLACE INTO trash(low, high, checksum) VALUES(?,?,?)"
 
 
 def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
-    """What a query finds, typed by whoever asks. Raises apsw.Error; apsw.CorruptError also where a text is no UTF-8."""
+    """A query's rows, typed by the caller. Raises apsw.Error; apsw.CorruptError also for text that is not UTF-8."""
     try:
         return db.execute(sql, values).fetchall()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What a broker goes by when it comes up: definitions, lanes, and the soundness of small tables."""
+"""The reads of a broker's start: definitions, lanes, and checks of small tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batonmq.store.texts import from_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Rows of small tables that a start goes by, and that are not what was written.
+# Damaged rows of small tables on which a start depends.
 UNSOUND = {
     "lane": (
         "SELECT * FROM lane WHERE typeof(vhost) NOT IN ('text', 'blob') OR typeof(queue) NOT IN ('text', 'blob')"
@@ -34,7 +34,7 @@ UNSOUND = {
 
 DEFINITIONS = "SELECT kind, vhost, name, value, arguments, checksum FROM definition"
 COUNT = "SELECT count(*), coalesce(sum(length(body)), 0) FROM message WHERE id BETWEEN ? AND ?"
-# A look for a shared body at each row would make this two to four times as long.
+# A lookup of a shared body for each row would make the count two to four times slower.
 COUNT_SHARED = (
     "SELECT coalesce(sum(length(body.body)), 0) FROM message JOIN body ON body.id = message.shared"
     " WHERE message.shared > 0 AND message.id BETWEEN ? AND ?"
@@ -42,7 +42,7 @@ COUNT_SHARED = (
 
 
 def unsound_rows(db: apsw.Connection) -> Iterator[tuple[str, str]]:
-    """Rows of small tables that a start goes by and that are not what was written: the table, and what is wrong.
+    """Damaged rows of small tables on which a start depends: the table, and the error.
 
     Raises apsw.Error.
     """
@@ -60,7 +60,7 @@ def unsound_rows(db: apsw.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _sum_or_none(of: Callable[..., int], *values: object) -> int | None:
-    """A checksum; None where values are of types that no row was written with."""
+    """A checksum; None for values of types that no row is written with."""
     try:
         return of(*values)
     except (AttributeError, TypeError):
@@ -68,7 +68,7 @@ def _sum_or_none(of: Callable[..., int], *values: object) -> int | None:
 
 
 def check_numbers(db: apsw.Connection) -> None:
-    """What a start counts with must be what it was written as. Raises StoreCorrupt."""
+    """Check the small tables on which a start depends. Raises StoreCorrupt."""
     for _, what in unsound_rows(db):
         raise StoreCorrupt(what)
 
@@ -94,7 +94,7 @@ def definition_of(
 
 
 def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
-    """All lanes with what waits in them, counted where an unclean end left no count.
+    """All lanes with the counts of their messages, counted again if an unclean end left no count.
 
     The counts are stale from now on.
     """
@@ -105,13 +105,13 @@ def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
     ):
         first = lane_id << POSITION_BITS
         span = (first, first | POSITION_MASK)
-        # A count that is wrong, or that a version without sums has left, does no harm: it is made anew.
+        # A count that is wrong, or from a version without sums, does no harm: the messages are counted again.
         if counted is None or counted != _sum_or_none(count_sum, lane_id, waiting, size):
             waiting, size = rows(db, COUNT, span)[0]
             if are_shared:
                 size += rows(db, COUNT_SHARED, span)[0][0]
         last = rows(db, "SELECT max(id) FROM message WHERE id BETWEEN ? AND ?", span)[0][0]
-        # Places to which a message is yet to return, and those that the mark covers, are not to be taken by others.
+        # Places to which a message will return, and those that the mark covers, must not be used for others.
         return_row = rows(db, "SELECT max(place) FROM message WHERE place > 0 AND place BETWEEN ? AND ?", span)
         last = max(last or 0, return_row[0][0] or 0, first | handed)
         lanes.append(LaneRecord(lane_id, from_file(vhost), from_file(queue), priority, waiting, size, last))
@@ -120,6 +120,6 @@ def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
 
 
 def read_returned(db: apsw.Connection) -> dict[int, int]:
-    """The last row of each lane that a crash found in a consumer's hands, where there is one."""
+    """By lane, the last row that a consumer held at a crash, if there is one."""
     found = rows(db, "SELECT id, returned FROM lane WHERE returned > 0")
     return {lane_id: lane_id << POSITION_BITS | position for lane_id, position in found}

@@ -19,7 +19,7 @@ __all__ = ["AllWhole", "LookedThrough", "look_through"]
 
 ADDRESS: Final = "SELECT CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties FROM message"
 BODY: Final = "CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END"
-# What is 0 in most rows adds nothing to their checksum.
+# Columns that are 0, as in most rows, add nothing to the checksum.
 OF_CONTENT: Final = (
     "CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | framing"
     f" THEN checksum - ({ADDED}) ELSE checksum END"
@@ -28,9 +28,9 @@ SELECT: Final = (
     f"SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties, {BODY}, {OF_CONTENT}"
     f" FROM message {IN_ORDER}"
 )
-# Of so many rows between two: how many there are, how many are whole, and the last of them. No column comes out, which
-# would take half of the time. ?4 to ?6: the address and the properties that they are expected to have, ?7 the sum of
-# all three, ?8 that of the address. Names are compared as bytes, as they are in the file.
+# For up to ?3 rows between two: how many there are, how many are whole, and the last one. No column is returned, which
+# would take half of the time. ?4 to ?6: the expected address and properties, ?7: the sum of all three, ?8: that of the
+# address. Names are compared as bytes, as they are in the file.
 COUNT_WHOLE: Final = (
     "SELECT count(*), sum(CAST(exchange AS BLOB) = ?4 AND CAST(routing_key AS BLOB) = ?5 AND"
     f" (crc32({BODY}, CASE WHEN properties = ?6 THEN ?7 ELSE crc32(properties, ?8) END) + id - {OF_CONTENT})"
@@ -52,24 +52,24 @@ class LookedThrough:
 
 
 class AllWhole:
-    """Runs of rows that are all whole and have one address: looked at in SQL alone, 0.6 us a row instead of 1.0.
+    """Checks runs of rows that are all whole and have one address, entirely in SQL: 0.6 us per row instead of 1.0.
 
-    Only for files in whose pages SQLite has found nothing: there rows are in order.
+    Only for files in whose pages SQLite has found no damage: their rows are in order.
     """
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
-        # Has the lane rows that are whole, and not of one address?
+        # Does the lane have whole rows with different addresses?
         self._is_mixed = False
-        # zlib's own, which SQLite calls without any Python between.
+        # zlib's own function, which SQLite calls without Python code in between.
         db.create_scalar_function("crc32", cast("Callable[..., int]", crc32), 2, deterministic=True)
 
     def begin(self) -> None:
-        """Another lane."""
+        """Begin another lane."""
         self._is_mixed = False
 
     def look(self, after: int, last: int, most: int) -> LookedThrough | None:
-        """Up to that many rows between two; None: they have to be looked at one by one."""
+        """Check up to that many rows between two; None: they have to be checked one by one."""
         if self._is_mixed:
             return None
         try:
@@ -81,12 +81,12 @@ class AllWhole:
                 ((count, whole, at),) = self._db.execute(COUNT_WHOLE, (after, last, most, *expected))
                 return LookedThrough(count, at) if count == whole else None
         except (apsw.Error, TypeError):
-            # A value of another type than was written, or a page that cannot be read.
+            # A value of a wrong type, or a page that cannot be read.
             return None
         return LookedThrough()
 
     def seen(self, one_by_one: LookedThrough) -> None:
-        """Such a run was looked at after all."""
+        """Note the result of checking such a run one by one."""
         self._is_mixed = not one_by_one.unreadable
 
 

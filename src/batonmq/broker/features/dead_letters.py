@@ -80,10 +80,10 @@ def dead_letter(queue: QueueState, router: Router, queued: QueuedMessage, reason
 def dead_letter_message(
     queue: QueueState, router: Router, message: Message, reason: str, origin: QueuedMessage | None = None
 ) -> bool:
-    """Dead-letter a message that was never in the queue (x-overflow reject-publish-dlx), or is not in the store.
+    """Dead-letter a message, which may never have been in the queue (x-overflow reject-publish-dlx).
 
-    If it is, as ``origin``, its copy is a dependent insert: it must not be lost when a batch fails, since nobody would
-    be told.
+    ``origin``: the message in the store, if it is there. The copy is then a dependent insert: it must not be lost when
+    a batch fails, since nobody would be told. Returns False if the queue has no dead letters.
     """
     name = queue.settings.dead_letter_exchange
     if name is None or not has_dead_letters(queue, router):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # How many keys a queue remembers by default.
 SIZE = 100_000
-# At most this many keys are forgotten with each publish: more than are added, so that the table can shrink.
+# At most this many keys are forgotten with each publish: twice as many as are added, so that the table can shrink.
 PRUNE_ON_PUBLISH = 2
 LOOK_SECONDS = 60.0
 # The ordered list of keys is cut at the front when at least this many of its entries, and half of them, are gone.

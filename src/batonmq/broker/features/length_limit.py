@@ -67,7 +67,7 @@ def refuses(queue: QueueState, message: Message) -> bool:
     if queue.settings.overflow == DROP_HEAD:
         return False
     if queue.ready_consumers.count and queue.scheduler.is_serving:
-        # An error in that is the queue's, not the publisher's.
+        # A fault in the dispatch is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     return not has_room_for(queue, 1, message.weight)
 
@@ -80,11 +80,11 @@ def make_room(queue: QueueState) -> None:
     if queue.settings.overflow != DROP_HEAD or not _is_over(queue):
         return
     if not queue.scheduler.is_serving:
-        # Consumers may still hold messages that they have settled, but not yet reported.
+        # Messages that look ready may have been held under the last owner, and not been claimed yet.
         drop_what_is_too_much(queue)
         return
     if queue.ready_consumers.count:
-        # An error in that is the queue's, not the publisher's.
+        # A fault in the dispatch is the queue's, not the publisher's.
         queue.scheduler.faults.attempt(queue.dispatch)
     while _is_over(queue) and _drop_head(queue):
         pass

@@ -24,7 +24,7 @@ log = logging.getLogger("batonmq.broker")
 LEFT_OUT = "%r: row %d of the store cannot be read and is left out: %s"
 """The log's text: the queue, the row, and the error."""
 LOST = "%r: %d messages were counted that the store does not have: its file is damaged, and they are lost"
-"""The log's text: the queue, and the number of rows."""
+"""The log's text: the queue, and the number of messages."""
 
 
 class PagedWindow(Window):

@@ -70,7 +70,7 @@ class Window:
     # ------------------------------------------------------------------ out
 
     def take_batch(self, most: int) -> list[QueuedMessage]:
-        """Take messages from the head: so many, or fewer if they are enough for one write to a socket."""
+        """Take up to ``most`` messages from the head, or fewer if these are enough for one write to a socket."""
         ready = self.ready
         batch: list[QueuedMessage] = []
         size = 0

@@ -25,7 +25,7 @@ class HeldMessage(NamedTuple):
 
     queued: QueuedMessage
     client: Client | None
-    """None: a consumer in a program that has the queue itself, or in one that asks it."""
+    """None: the consumer is in a program that embeds the broker, or shares its store."""
     channel: int | None
     """The number of the channel, or of the session."""
 

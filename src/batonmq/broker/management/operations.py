@@ -6,7 +6,7 @@ from batonmq.broker.management.target import ManagementTarget
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.broker.operations.operations import Operations, Route
 
-# It does not depend on the virtual host, so it is resolved each time.
+# A version that the virtual host's router never has: the route is not cached, but resolved each time.
 NEVER_KEPT = -1
 
 

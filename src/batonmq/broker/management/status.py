@@ -54,7 +54,7 @@ def _alarms(request: Request) -> list[str]:
 
 
 def _queues(request: Request) -> Iterator[Queue]:
-    """The counts of the virtual hosts that the user sees."""
+    """The queues of the virtual hosts that the user may see."""
     user = request.operations.user
     for name, vhost in request.operations.vhost.directory.vhosts.items():
         if sees_all(user) or user.may_open(name):

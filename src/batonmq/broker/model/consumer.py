@@ -156,7 +156,7 @@ class Consumer(Holder):
         return None
 
     def holding(self) -> Iterable[QueuedMessage]:
-        """What it holds, for listings, if it is no client's: a client is asked itself."""
+        """The messages it holds, for listings; empty for a client's consumer, as the client itself is asked."""
         return ()
 
     @abstractmethod

@@ -142,7 +142,7 @@ def require_equivalent(
 
 
 def are_equivalent(one: FieldValue, other: FieldValue) -> bool:
-    """Are two values of an argument equal? Numbers do whatever their width on the wire; None: no argument."""
+    """Are two values of an argument equal? Numbers are, whatever their width on the wire; None: no argument."""
     if one != other:
         return False
     is_same_type = type(one) is type(other) or (isinstance(one, str) and isinstance(other, str))

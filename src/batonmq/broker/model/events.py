@@ -91,7 +91,7 @@ class Events:
 
     @property
     def last(self) -> int:
-        """The number of the last event; before the first, a lower one."""
+        """The number of the last event; before the first event, a number lower than any."""
         return self._last
 
     def tell(self, kind: str, *, vhost: str = "", user: str = "", **details: object) -> None:

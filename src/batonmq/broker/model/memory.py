@@ -41,7 +41,7 @@ class Memory:
         return min(self.window, max(self.least(own), self.limit - self.used + own))
 
     def most(self, own: int) -> int:
-        """The size to which a window of ``own`` bytes, all counted, has to shrink."""
+        """The most bytes that a window of ``own`` bytes, all counted, may keep: a larger one has to shrink to it."""
         if self.used <= self.limit:
             return self.window
         return max(self.least(own), own - (self.used - self.limit))

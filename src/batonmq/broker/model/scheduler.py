@@ -130,9 +130,8 @@ class Scheduler:
         """Put a job on the list of work; a job that is on it already keeps its place.
 
         ``READ`` and ``EXPIRE`` call it without arguments; it may answer NOT_NOW. ``WORK`` and ``RETURN`` call it with
-        how much it may do, and it answers how much it did. ``CALL`` just calls it. Where it raises StoreError it is
-        tried again.
-        ``is_possible``: can it be done now? None: if the store is free.
+        the most that it may do, and it returns how much it did. ``CALL`` just calls it. After a StoreError it is tried
+        again. ``is_possible``: can it be done now? None: if the store is free.
         """
         self._jobs[priority][job] = None
         if is_possible is None:

@@ -177,7 +177,7 @@ class Declarations(Bindings):
         require_equivalent(queue.arguments, arguments, described, tuple(name for name in names if name not in changed))
 
     def change_queue(self, name: str, changes: Mapping[str, FieldValue]) -> Queue:
-        """Change arguments of a queue that a policy could set, too, at once and permanently; None removes one.
+        """Change a queue's arguments, at once and permanently: those that a policy can set, too. None removes one.
 
         Raises NotFound, AccessRefused, ResourceLocked, and PreconditionFailed, and then changes nothing.
         """

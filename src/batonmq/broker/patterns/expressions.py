@@ -66,7 +66,7 @@ def compile_pattern(source: str) -> Pattern:
 
 
 class _Set:
-    """Sets of states of an automaton, and the transitions by characters (with the bits of their place)."""
+    """A set of states of an automaton, and its transitions by character (with the bits of the place)."""
 
     __slots__ = ("accepts", "following", "states")
 
@@ -102,7 +102,7 @@ class _Automaton:
         return len(self._next) - 1
 
     def _build(self, node: Node, following: int) -> int:
-        """The first state of a node, followed by the state ``follows``."""
+        """Build the states of a node, which lead to the state ``following``; returns the first."""
         self.size += 1
         if self.size > SIZE_MAX:
             raise PatternError(f"it is too large: with its repeats written out more than {SIZE_MAX} parts")

@@ -1,7 +1,7 @@
 """Shows the ready messages of a queue, in memory and in the store, without taking them.
 
-A ``Walk`` goes along a queue in slices; what came after it began is left out, so that it ends. A ``Browser`` is a walk
-for a client; moving and purging by selection (``sweeping``) take out of the queue what a walk shows them.
+A ``Walk`` goes along a queue in slices, without messages that came after it began, so that it ends. A ``Browser`` is a
+walk for a client; moving and purging by selection (``sweep.py``) take the messages that a walk shows out of the queue.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def dispatch_plain(queue: FeaturedQueue) -> None:
     """Dispatch from a queue with one lane, in which all that matters is which consumer has room."""
     lane = queue.lane
     line = queue.ready_consumers
-    # Has the file any of them already? Then only a mark says that they were handed out.
+    # Does the file have any of them already? Then only a mark records that they were handed out.
     wants_mark = False
     while lane.ready and (consumer := line.head()) is not None:
         room = consumer.room()

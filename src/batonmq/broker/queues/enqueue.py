@@ -77,8 +77,8 @@ def move_in(queue: FeaturedQueue, message: Message) -> int:
 def copy_in(queue: FeaturedQueue, origin: QueuedMessage, *, is_owed: bool) -> bool:
     """Put in a copy of a delayed message, without its delay; False: the queue is full and refuses it.
 
-    It goes to the store in one batch with the change of ``origin``. If it depends on that, both are tried again if the
-    batch fails.
+    It goes to the store in one batch with the change of ``origin``. ``is_owed``: if the batch fails, both are tried
+    again.
     """
     properties = origin.message.properties
     headers = without_times(properties.headers or {}) or None

@@ -1,4 +1,4 @@
-"""Returns of thousands of messages, as a channel closes: they go back piece by piece, a share in each turn.
+"""Returns of thousands of messages, as when a channel closes: they go back piece by piece, a share in each turn.
 
 At once, 50,000 messages take 60 ms, during which no other queue is served. A message that is not back yet counts as
 held, as if its client gave it back later. So a crash, an ack timeout and the counters find each message in one place.
@@ -62,7 +62,7 @@ class Return:
         return piece
 
     def put_back(self, taken: list[QueuedMessage]) -> None:
-        """The return of these has failed."""
+        """Put messages back whose return has failed, for the next attempt."""
         self.held[self._looked : self._looked] = taken
 
 
@@ -82,7 +82,7 @@ class Returning:
         self.go_on()
 
     def work(self, most: int) -> int:
-        """Return or check up to ``most`` messages; returns ``most``."""
+        """Return or check up to ``most`` messages; returns ``most``, or 0 if there are none."""
         if not self._waiting:
             return 0
         first = self._waiting[0]
@@ -106,7 +106,7 @@ class Returning:
 
     def _give_back(self, of: Return, most: int) -> None:
         queue = self.queue
-        # After an ack timeout another object stands for the message.
+        # After an ack timeout the message is another object.
         piece = [queued for queued in of.take(queue, most) if queued.state == HELD]
         try:
             requeue(queue, piece, of.wanted, failed=of.failed, is_counted=of.is_counted)

@@ -30,7 +30,7 @@ def is_volatile(name: str) -> bool:
 
 
 class Nobody(Source):
-    """Stands in for the queue of direct replies, and their settlement: they are in none, and gone once delivered."""
+    """The queue and the settlement of direct replies, which are in no queue and gone once they are delivered."""
 
     __slots__ = ()
 

@@ -143,7 +143,7 @@ class Router:
 
     @staticmethod
     def _ended_by(binding: Binding) -> list[Exchange]:
-        """Delete an auto-delete exchange if this was its last binding."""
+        """The binding's source, to be deleted, if it is an auto-delete exchange and this was its last binding."""
         source = binding.source
         return [source] if source.auto_delete and not source.bindings else []
 

@@ -28,7 +28,7 @@ OF_EXCHANGES: Final = frozenset({ALL, EXCHANGES})
 OF_CLASSIC: Final = frozenset({ALL, QUEUES, CLASSIC_QUEUES})
 OF_QUORUM: Final = frozenset({ALL, QUEUES, QUORUM_QUEUES})
 
-# The range of a priority.
+# The largest priority, in the 32 bits of RabbitMQ's clients; the lowest is -2**31.
 PRIORITY_MAX: Final = 2**31 - 1
 
 

@@ -103,7 +103,7 @@ class ChannelCredit:
         return self.left > (len(called) - (consumer in called) if called else 0)
 
     def take(self, consumer: Consumer, count: int) -> None:
-        """Count messages given to a consumer; those without acknowledgement do not count."""
+        """Count ``count`` messages given to a consumer: 0 if they need no acknowledgement."""
         self.left -= count
         if self.called:
             self.called.pop(consumer, None)

@@ -157,7 +157,7 @@ class Publisher:
         return self._put(message, targets, route.counters, mandatory=method.mandatory)
 
     def _accept(self, channel: int, tag: int) -> None:
-        """Accept a delivery on any channel of the connection when the transaction is committed. NotFound."""
+        """Accept a delivery on any channel of the connection when the transaction commits. Raises NotFound."""
         settler = self._connection.settler_of(channel)
         taken = settler.take_held(tag) if settler is not None else []
         if settler is None or not taken:

@@ -1,4 +1,4 @@
-"""What listings show of a connection of AMQP 1.0 and of its sessions, found out when somebody asks."""
+"""A connection of AMQP 1.0 and its sessions, as listings show them, found out on demand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Closable(Protocol):
-    """The connection, as this needs it."""
+    """The part of a connection that is needed here."""
 
     state: int
 
@@ -30,7 +30,7 @@ class Closable(Protocol):
 
 
 def introduce(wanted: Open, terms: Terms, mechanism: str) -> Introduction:
-    """What the client said of itself, and what was agreed on."""
+    """What the client announced, and the negotiated terms."""
     properties = bounded({str(key): to_field(value) for key, value in (wanted.properties or {}).items()})
     name = properties.get("connection_name")
     return Introduction(
@@ -47,7 +47,7 @@ def introduce(wanted: Open, terms: Terms, mechanism: str) -> Introduction:
 
 
 class Attention:
-    """A connection that is open; what a ``Client`` is asked, this answers."""
+    """An open connection; answers for its ``Client``."""
 
     __slots__ = ("_connection", "_sessions")
 
@@ -57,28 +57,28 @@ class Attention:
 
     @property
     def channel_count(self) -> int:
-        """How many sessions it has."""
+        """The number of its sessions."""
         return len(self._sessions)
 
     def channel_numbers(self) -> list[int]:
-        """There are none: what it has are sessions."""
+        """It has no channels, but sessions."""
         return []
 
     def channel(self, number: int) -> ChannelStatus | None:
-        """There is none."""
+        """It has no channels."""
         return None
 
     def held(self, most: int) -> list[tuple[int, list[QueuedMessage]]]:
-        """What the client holds: at most that many deliveries of each session."""
+        """The messages that the client holds, at most that many of each session."""
         return [session.held(most) for session in self._sessions]
 
     def sessions(self) -> list[SessionStatus] | None:
-        """How its sessions stand."""
+        """The state of its sessions."""
         return [session.status() for session in self._sessions]
 
     @property
     def is_closing(self) -> bool:
-        """Has the broker closed it, and waits for the client to answer?"""
+        """Has the broker closed it, and is it waiting for the client's answer?"""
         return self._connection.state >= CLOSING
 
     def force_close(self, reason: str) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class BegunSession:
-    """Made of its parts; ``detach`` is for links that end themselves."""
+    """One session, built from its parts; ``detach`` is for links that end themselves."""
 
     __slots__ = ("_channel", "_counts", "_handle_max", "_links", "_parts")
 
@@ -72,13 +72,16 @@ class BegunSession:
 
     @property
     def is_ending(self) -> bool:
-        """Have we ended it, and wait for the client's end?"""
+        """Have we ended it, and are we waiting for the client's end?"""
         return not self._channel.is_open
 
     # ------------------------------------------------------------------ what the client says
 
     def take(self, events: list[Event], at: int) -> int:
-        """Transfers, from ``at`` on: a run of like ones, or one. Tells where they end. Raises Failure, BrokerError."""
+        """Handle transfers from ``at`` on: a run of similar ones, or one.
+
+        Returns where they end. Raises Failure, BrokerError.
+        """
         event = events[at]
         if event[0] != TRANSFER and event[0] != RUN:
             return at
@@ -87,7 +90,7 @@ class BegunSession:
     def handle(self, performative: Performative) -> None:
         """Any other performative of a session that goes on. Raises Failure, BrokerError."""
         if isinstance(performative, Disposition):
-            # What the client says of what it has sent changes nothing: we have said what became of it.
+            # The client's word on its own deliveries changes nothing: we have sent their outcome.
             if performative.role:
                 self._parts.settling.take(performative)
         elif isinstance(performative, Flow):
@@ -120,7 +123,7 @@ class BegunSession:
         return self._channel.number, self._parts.deliveries.first(most)
 
     def status(self) -> SessionStatus:
-        """How it stands."""
+        """The state of the session."""
         windows = self._parts.windows
         links = list(self._links)
         return SessionStatus(
@@ -154,18 +157,18 @@ class BegunSession:
         self._parts.settling.batch_committed(batch)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
         self._parts.settling.batch_failed(batch)
         if self._parts.receipts.batch_failed(batch, error) and not self.is_ending:
             text = f"messages that came settled cannot be kept: {error.reason}"
             self.fail(SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text))
 
     def find_delivery(self, delivery_id: int) -> QueuedMessage | None:
-        """What is unsettled under that id."""
+        """The unsettled message with that delivery-id."""
         return self._parts.deliveries.find(delivery_id)
 
     def take_delivery(self, delivery_id: int) -> QueuedMessage | None:
-        """The same, no longer unsettled here."""
+        """Take the unsettled message with that delivery-id, to be settled elsewhere."""
         return self._parts.settling.take_one(delivery_id)
 
     # ------------------------------------------------------------------ the end
@@ -175,14 +178,14 @@ class BegunSession:
         self._links.end(link, failure, self._parts)
 
     def fail_link(self, handle: int, failure: Failure) -> None:
-        """The client's transfer on the link with that handle was wrong: detach the link."""
+        """A frame from the client for the link with that handle was wrong: detach the link."""
         self._parts.receipts.turn_ended()
         connection = self._parts.connection
         connection.link.log.failed(f"link: {failure.condition}: {failure.description}", self._channel.number)
         self._links.fail(handle, failure, self._parts)
 
     def fail(self, failure: Failure) -> None:
-        """End it with an error; what comes until the client's end is dropped (part 2 §2.5.4)."""
+        """End it with an error; frames before the client's end are dropped (part 2 §2.5.4)."""
         self.settle_up()
         connection = self._parts.connection
         connection.link.log.failed(f"{failure.condition}: {failure.description}", self._channel.number)
@@ -191,7 +194,7 @@ class BegunSession:
         self._channel.close()
 
     def settle_up(self) -> None:
-        """Say now what can be said of deliveries that came."""
+        """Send the outcomes of received deliveries that are known by now."""
         self._parts.receipts.turn_ended()
 
     def end(self) -> None:
@@ -204,7 +207,7 @@ class BegunSession:
     def release(self) -> None:
         """Give back everything that it holds."""
         if not self.is_ending:
-            # First of all: a link that ends makes no room for the others.
+            # First, so that a link that ends makes no room for the others.
             self._parts.deliveries.clear()
             self._links.release(self._parts)
             self._parts.transactions.roll_back_all()

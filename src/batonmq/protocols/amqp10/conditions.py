@@ -1,4 +1,4 @@
-"""The error conditions that are told or understood here, by their names (part 2 §2.8.15 to §2.8.18, part 4 §4.5.8)."""
+"""The error conditions that are sent or understood here (part 2 §2.8.15 to §2.8.18, part 4 §4.5.8)."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.terms import Terms
     from batonmq.protocols.sessions.link import Link
 
-# The capability of a connection that is to be its container's only one.
+# The capability of a connection that must be its container's only one.
 SOLE: Final = "sole-connection-for-container"
 
 
 class Connection(ClosingConnection):
-    """``states`` has what it goes through."""
+    """The connection; ``states`` has its states."""
 
     __slots__ = (
         "_containers",
@@ -70,10 +70,10 @@ class Connection(ClosingConnection):
         self._handshake = Handshake(settings, link.output, link.host.certificate_name)
         self._said_open = False
         self._user: User | None = None
-        # Set while no other connection of the same container may be open.
+        # Its claim to be its container's only open connection, if it has one.
         self._identity: Identity | None = None
         self.opened: OpenConnection | None = None
-        """From open on."""
+        """The open connection; None before open."""
 
     # ------------------------------------------------------------------ opening
 
@@ -97,11 +97,11 @@ class Connection(ClosingConnection):
             self._check(credentials)
 
     def out_of_turn(self, what: str) -> None:
-        """The client said something that belongs to a log-in, or comes after it, at another time."""
+        """The client sent a frame of the log-in, or of the time after it, at another time."""
         self._wrong(f"{what} out of turn")
 
     def _wrong(self, text: str) -> None:
-        """What nobody expects ends the connection, with a word where it is open."""
+        """End the connection for an unexpected frame, with an error if it is open."""
         if self.state < OPEN:
             self._end_before_log_in(text)
         else:
@@ -184,13 +184,13 @@ class Connection(ClosingConnection):
     # ------------------------------------------------------------------ while it is there
 
     def fell_silent(self) -> None:
-        """The client's time-out is over (§2.4.5); it is told, and its answer is not waited for."""
+        """Nothing came within our idle time-out (§2.4.5): close with an error, without waiting for the answer."""
         text = f"nothing came for {self._settings.idle_time_out:g} s"
         self.fail(ConnectionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, text))
         self.finish()
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
-        """Rights have changed: the user keeps his links, and is refused what he may not do any more."""
+        """Rights have changed: links stay, and what is no longer permitted is refused."""
         if self._user is None or self.state >= CLOSING:
             return
         user = find(self._user.name)
@@ -219,7 +219,7 @@ class Connection(ClosingConnection):
             raise ConnectionFailure(conditions.ILLEGAL_STATE, "close out of turn")
 
     def fail(self, failure: Failure, *, is_expected: bool = False) -> None:
-        """Close the connection with an error; all that was held goes back. ``is_expected``: nobody has done wrong."""
+        """Close the connection with an error; everything held goes back. ``is_expected``: nobody is at fault."""
         if self.state >= CLOSING:
             return
         text = f"{failure.condition}: {failure.description}"
@@ -228,7 +228,7 @@ class Connection(ClosingConnection):
         else:
             self._link.log.closed(text)
         if self.state < AWAIT_OPEN:
-            # There is no frame in which it could be said.
+            # Before that no frame can carry the error.
             self.finish()
             return
         self._sessions.settle_up()
@@ -239,7 +239,7 @@ class Connection(ClosingConnection):
         self.start_closing()
         self._link.output.send(frame(0, Close(error=failure.error())))
         if self._parser.dead:
-            # It cannot be understood any more.
+            # Its further input cannot be parsed.
             self.finish()
 
     def shutdown(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What brokers do differently where AMQP 1.0 leaves it open, above all in addresses: a listener speaks one of these.
+"""Dialects: how brokers differ where AMQP 1.0 leaves things open, above all in addresses. Each listener has one.
 
 ``spec`` takes the addresses of all of them, where they do not collide. docs/amqp-1-0.md has the same table.
 """
@@ -15,53 +15,53 @@ __all__ = ["ACTIVEMQ", "ARTEMIS", "DIALECTS", "RABBITMQ", "SPEC", "Dialect"]
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The answers of one kind of broker. The defaults are those of ``spec``."""
+    """The behaviour of one kind of broker. The defaults are those of ``spec``."""
 
     name: str
 
     # Opening.
     product: str = "RabbitMQ"
-    """What clients are told that this is: those of RabbitMQ refuse any other, and older ones, and no others look."""
+    """The product that clients are told: RabbitMQ's refuse any other, or older versions; other clients ignore it."""
     version: str = "4.2.0"
     queue_prefix: str = ""
-    """What Qpid JMS shall put before the names of queues; "": nothing."""
+    """The prefix that Qpid JMS adds to the names of queues; "": none."""
     topic_prefix: str = "topic://"
-    """The same for topics: without a capability only that tells one, in the address of a message (anonterm-v1.0)."""
+    """The same for topics: in a message's address, which has no capability, only this marks one (anonterm-v1.0)."""
 
     # Addresses.
     has_rabbitmq_addresses: bool = True
-    """Are ``/queues/q``, ``/exchanges/e/k`` and the older ``/queue/q`` and so on addresses? Else names with slashes."""
+    """Are ``/queues/q``, ``/exchanges/e/k``, and older ones like ``/queue/q``, addresses, not names with slashes?"""
     has_schemes: bool = True
     """Are ``queue://``, ``topic://``, ``temp-queue://`` and ``temp-topic://`` prefixes?"""
     has_escaped_names: bool = False
     """Are bare names %-escaped?"""
     has_qualified_names: bool = True
-    """Is ``ADDRESS::QUEUE`` that queue, which gets a copy of what is sent to the topic ADDRESS?"""
+    """Is ``ADDRESS::QUEUE`` that queue, which gets copies of the messages to the topic ADDRESS?"""
     has_undecided_names: bool = False
-    """Is a bare name that no capability tells about a topic, if that has subscribers and there is no such queue?"""
+    """Is a bare name without a capability a topic, if that has subscribers and there is no such queue?"""
     has_composites: bool = False
-    """Would ``a,b`` be two queues and ``a.*`` all that match? They are refused then."""
+    """Does the broker take ``a,b`` for two queues, and ``a.*`` for all matches? Then both are refused here."""
     subscribes_to_exchanges: bool = True
     """Can a source be ``/exchanges/e/k``?"""
 
     # Messages.
     is_durable_unsaid: bool = False
-    """Is a message durable that does not say whether it is? The specification's default is that it is not."""
+    """Is a message without a durable field durable? By default of the specification it is not."""
     encodes_values: bool = False
-    """Do other protocols get a string or a binary that is the value of a message as a section, and not as it is?"""
+    """Do other protocols get an amqp-value that is a string or binary as an encoded section, not as plain octets?"""
 
     # Nodes.
     has_capabilities: bool = True
-    """Does a terminus tell with ``queue``, ``topic`` and so on what its address is of?"""
+    """Does a terminus name the kind of its address by capabilities such as ``queue`` and ``topic``?"""
     customs: Customs = NO_CUSTOMS
-    """What is done unasked for queues that are made here."""
+    """The customs for queues declared here."""
     temporary_queue: str = "/queues/"
     """The prefix of a temporary queue's name in its address."""
     temporary_topic: str = "topic://"
-    """The same of a temporary topic; "-": there are none."""
+    """The same for a temporary topic; "-": there are none."""
     has_rabbitmq_to: bool = False
-    """Is a message over an anonymous link for a malformed address, or none, refused with precondition-failed, and one
-    for a queue that is not there released? Else it is rejected as a link to that address would be (anonterm-v1.0)."""
+    """Over an anonymous link, is a message with a malformed address, or none, refused with precondition-failed, and one
+    for a missing queue released? Otherwise it is rejected like a link to that address (anonterm-v1.0)."""
 
 
 SPEC: Final = Dialect("spec")

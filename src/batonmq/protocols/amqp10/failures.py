@@ -1,4 +1,4 @@
-"""What a client is told when something is wrong, and what ends for it: a link, a session, or the connection."""
+"""Failures as clients are told of them, and what they end: a link, a session, or the connection."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CONDITIONS: dict[type[BrokerError], str] = {
 
 
 class Failure(ClientFailure):
-    """An error condition with what it means here, and more about it for programs."""
+    """An error condition with its description, and further information for programs."""
 
     def __init__(self, condition: str, description: str, info: Mapping[str, object] | None = None) -> None:
         super().__init__(description)
@@ -47,13 +47,13 @@ class Failure(ClientFailure):
         self.info = info
 
     def error(self) -> Error:
-        """The failure as it is sent (part 2 §2.8.14)."""
+        """The failure in AMQP's form (part 2 §2.8.14)."""
         info = {Symbol(name): _value(name, value) for name, value in self.info.items()} if self.info else None
         return make_error(self.condition, self.description, info)
 
 
 def _value(name: str, value: object) -> object:
-    """The name of a field is a symbol: by it Qpid JMS tells one error from another."""
+    """The name of a field is sent as a symbol, by which Qpid JMS distinguishes errors."""
     return Symbol(value) if name == "invalid-field" and isinstance(value, str) else value
 
 
@@ -70,8 +70,8 @@ class ConnectionFailure(Failure):
 
 
 def make_error(condition: str, description: str, info: Mapping[Symbol, object] | None = None) -> Error:
-    """An error, with a text that is not longer than it may be."""
-    # A name that it quotes may not be UTF-8 and is kept all the same; a text is to be read.
+    """An error, its text cut to TEXT_MAX octets."""
+    # A quoted name may be other than UTF-8, but the text must be readable.
     text = description.encode(errors="replace")
     if len(text) > TEXT_MAX:
         text = text[: TEXT_MAX - 3].decode(errors="ignore").encode() + b"..."
@@ -86,20 +86,20 @@ def condition_of(error: BrokerError | StoreError) -> str:
 
 
 def text_of(error: BrokerError | StoreError) -> str:
-    """Its text, without what is not for a client to know."""
+    """The text of an error, without details that clients should not see."""
     return error.reason if isinstance(error, StoreError) else str(error)
 
 
 def as_failure(error: Failure | BrokerError | StoreError) -> Failure:
-    """What ends a link for an error of any kind."""
+    """The failure for an error of any kind; one of the broker or the store ends a link."""
     return error if isinstance(error, Failure) else LinkFailure(condition_of(error), text_of(error))
 
 
 def no_sender(name: str) -> SessionFailure:
-    """A transfer came over a link on which the client receives."""
+    """The failure for a transfer over a link on which the client receives."""
     return SessionFailure(conditions.NOT_ALLOWED, f"a transfer over link '{name}', on which the client receives")
 
 
 def stolen(name: str) -> LinkFailure:
-    """A link's container has attached another one of its name (part 2 §2.6.1)."""
+    """The failure for a link whose container has attached another one of its name (part 2 §2.6.1)."""
     return LinkFailure(conditions.STOLEN, f"link '{name}' was attached anew")

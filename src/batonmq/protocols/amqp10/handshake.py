@@ -1,4 +1,4 @@
-"""Headers and SASL: what is said before open (part 2 §2.2, part 5 §5.3)."""
+"""Headers and SASL: the exchange before open (part 2 §2.2, part 5 §5.3)."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ TRY_AGAIN: Final = 4
 
 
 class WrongHeader(Exception):
-    """The client speaks another protocol, or comes without SASL and must not; the text says so for the log."""
+    """The client speaks another protocol, or omits SASL where it is required; the text is for the log."""
 
 
 class OutOfTurn(Exception):
-    """The client said what nobody expects before its log-in; the text says so for the log. It is not answered."""
+    """The client sent an unexpected frame before its log-in; the text is for the log. It is not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Credentials:
 
     @property
     def is_by_certificate(self) -> bool:
-        """Has the client's certificate proved who it is? Then there is no password."""
+        """Does the client log in by certificate? Then there is no password."""
         return self.mechanism == EXTERNAL
 
 
 class Handshake:
-    """What a client says before it opens the connection; ``state`` is one of ``states`` up to AWAIT_OPEN."""
+    """The exchange with a client before open; ``state`` is one of ``states`` up to AWAIT_OPEN."""
 
     __slots__ = ("_certificate_name", "_output", "_settings", "credentials", "state")
 
@@ -70,7 +70,7 @@ class Handshake:
 
     @property
     def mechanism(self) -> str:
-        """By which the client has logged in; "": it came without SASL, or has not said."""
+        """The mechanism of the log-in; "": the client came without SASL, or has not chosen one yet."""
         return self.credentials.mechanism if self.credentials is not None else ""
 
     def receive_header(self, header: bytes) -> Credentials | None:
@@ -104,7 +104,7 @@ class Handshake:
         elif init.mechanism == ANONYMOUS and self._settings.anonymous_login is not None:
             credentials = self._anonymous()
         elif init.mechanism == EXTERNAL and self._certificate_name:
-            # Whom the client asks to act for is not looked at, as in RabbitMQ: it is nobody but itself.
+            # The authorization identity is ignored, as in RabbitMQ: clients act only for themselves.
             credentials = Credentials(self._certificate_name, "", EXTERNAL)
         if credentials is None:
             self._say_outcome(WRONG_CREDENTIALS)
@@ -122,7 +122,7 @@ class Handshake:
             self.state = AWAIT_OPEN
 
     def refused(self, *, is_busy: bool) -> None:
-        """They are not, or were not looked at: then the client may try again."""
+        """The credentials are wrong, or (``is_busy``) were not checked: then the client may try again."""
         assert self.credentials is not None
         if self.credentials.mechanism:
             self._say_outcome(TRY_AGAIN if is_busy else WRONG_CREDENTIALS)

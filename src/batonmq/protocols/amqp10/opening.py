@@ -1,4 +1,4 @@
-"""The performative open: what a client's asks for, and what ours answers (part 2 §2.7.1)."""
+"""The performative open: the client's request, and our answer (part 2 §2.7.1)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 FRAME_MIN: Final = 512
 # RabbitMQ's clients put this before the name of a virtual host.
 VHOST_PREFIX: Final = "vhost:"
-# Milliseconds: whoever wants a sign of life more often asks for more than it is good for.
+# The shortest time-out accepted, in milliseconds: more frequent signs of life are of no use.
 IDLE_MIN: Final = 500
-# Of what a client would like, that which there is.
+# The supported ones of the capabilities that clients desire.
 CAPABILITIES: Final = (
     "ANONYMOUS-RELAY",
     "DELAYED_DELIVERY",
@@ -33,16 +33,16 @@ CAPABILITIES: Final = (
 
 
 def vhost_name(wanted: Open, settings: Amqp10Settings) -> str:
-    """The virtual host that a client means."""
+    """The name of the virtual host that a client opens."""
     hostname = wanted.hostname or ""
     if not hostname.startswith(VHOST_PREFIX):
         return settings.default_vhost
-    # RabbitMQ's clients escape it as it is in a URL.
+    # RabbitMQ's clients escape it as in a URL.
     return unquote(hostname.removeprefix(VHOST_PREFIX))
 
 
 def agree(wanted: Open, settings: Amqp10Settings) -> Terms:
-    """What a client's open comes to. Raises ConnectionFailure for what cannot be done."""
+    """The terms that follow from a client's open. Raises ConnectionFailure for unacceptable values."""
     size = wanted.max_frame_size if wanted.max_frame_size is not None else UNLIMITED_FRAME
     if size < FRAME_MIN:
         text = f"max-frame-size {size} is below {FRAME_MIN}"
@@ -66,7 +66,7 @@ def agree(wanted: Open, settings: Amqp10Settings) -> Terms:
 def answer(settings: Amqp10Settings, *, is_refusal: bool = False) -> Open:
     """Our open.
 
-    A refusal tells that the connection was not established, and that a close follows: Qpid's convention.
+    A refusal announces that the connection was not established, and that a close follows: Qpid's convention.
     """
     dialect = settings.dialect
     properties: dict[object, object] = {
@@ -78,7 +78,7 @@ def answer(settings: Amqp10Settings, *, is_refusal: bool = False) -> Open:
     if is_refusal:
         properties[Symbol("amqp:connection-establishment-failed")] = True
     else:
-        # Qpid JMS puts these before the names of its destinations, and takes them off again.
+        # Qpid JMS adds these prefixes to the names of its destinations, and removes them again.
         for name, prefix in (("queue-prefix", dialect.queue_prefix), ("topic-prefix", dialect.topic_prefix)):
             if prefix:
                 properties[Symbol(name)] = prefix

@@ -1,7 +1,7 @@
-"""The server's side of one AMQP 1.0 connection: what comes in, and who does it.
+"""The server's side of one AMQP 1.0 connection: its requests, and the parts that handle them.
 
-Bytes become events in ``FrameParser``; here they go to the connection or to the session on their channel. What is said
-is collected in the output until the server takes it at the end of its turn.
+Bytes become events in ``FrameParser``; here these go to the connection, or to the session on their channel. Output is
+collected until the server takes it at the end of its turn.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Amqp10Requests", "amqp10_session", "is_short"]
 
-# Octets of a frame that comes before our open was said. A peer may count on 512 (§2.7.1); but clients send what they
-# tell of themselves in open, and links with their filters right behind it, without waiting for what we take.
+# The largest frame in octets before our open. A peer may count on 512 (§2.7.1); but clients send their properties in
+# open, and links with filters right after it, without waiting for our limit.
 OPENING_FRAME_MAX: Final = 8192
 
-# Deliveries of one disposition that are settled, or looked for, in a moment.
+# The most deliveries of one disposition that are settled, or looked up, in a few microseconds.
 RANGE_QUICK: Final = 64
 
 
 def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, containers: Containers) -> Session[Event]:
-    """The server's side of a connection that has just been made; ``containers`` are those of all its connections."""
+    """The server's side of a new connection; ``containers`` are those of all connections of the server."""
     link: Link[Event] = Link(broker, host)
     parser = FrameParser(OPENING_FRAME_MAX, gathers=True)
     sessions = Sessions()
@@ -54,7 +54,7 @@ def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, contain
 
 
 class Amqp10Requests:
-    """What the client sends on one connection; ``states`` has what is expected when."""
+    """The requests of one client; ``states`` defines what is expected when."""
 
     __slots__ = ("_connection", "_parser", "_sessions")
 
@@ -64,11 +64,11 @@ class Amqp10Requests:
         self._sessions = sessions
 
     def parse(self, data: bytes) -> list[Event]:
-        """Bytes from the client, in any pieces: what they complete."""
+        """The events completed by bytes from the client, which come in any pieces."""
         return self._parser.feed(data) if self._connection.state != CLOSED else []
 
     def take(self, events: list[Event], at: int) -> int:
-        """Do what an event asks for, or a run of them; tells where the next is. Raises as ``Requests`` has it."""
+        """Handle an event, or a run of them; returns the index of the next. Raises the errors of ``Requests``."""
         event = events[at]
         connection = self._connection
         if event[0] == TRANSFER or event[0] == RUN:
@@ -91,7 +91,7 @@ class Amqp10Requests:
                 connection.out_of_turn(type(event[1]).__name__)
         elif event[0] == ERROR:
             raise ConnectionFailure(event[1], event[2])
-        # An empty frame has done its work by coming.
+        # An empty frame needs no further handling.
         return at + 1
 
     def _receive(self, channel: int, performative: Performative) -> None:
@@ -112,7 +112,7 @@ class Amqp10Requests:
             self._sessions.handle(channel, performative, connection.opened)
 
     def is_quick(self, event: Event) -> bool:
-        """Is it mostly done in some microseconds?"""
+        """Does it usually take only microseconds?"""
         if event[0] == TRANSFER or event[0] == RUN:
             return True
         if event[0] != FRAME:
@@ -123,7 +123,7 @@ class Amqp10Requests:
         return isinstance(asked, Flow)
 
     def refuse(self, event: Event, error: ClientFailure | BrokerError | StoreError) -> None:
-        """What is wrong ends a link, a session or the connection."""
+        """End a link, a session or the connection for an error in a request."""
         assert isinstance(error, Failure | BrokerError | StoreError)
         failure = as_failure(error)
         session = None
@@ -139,12 +139,12 @@ class Amqp10Requests:
             session.fail_link(handle, failure)
 
     def broken(self, event: Event) -> None:
-        """A fault of the broker's own ends the connection."""
+        """Close the connection after a fault of the broker's own."""
         self._connection.fail(ConnectionFailure(conditions.INTERNAL_ERROR, "a fault of the broker's own; see its log"))
 
 
 def is_short(disposition: Disposition) -> bool:
-    """Does it name so few deliveries that they are mostly settled, or looked for, in some microseconds?"""
+    """Does it name so few deliveries that settling them, or looking them up, usually takes only microseconds?"""
     return disposition.last is None or disposition.last - disposition.first & MASK < RANGE_QUICK
 
 

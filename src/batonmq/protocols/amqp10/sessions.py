@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """Begun by the client alone, so that ours has the same channel."""
+    """The sessions, which only the client begins, so that our side uses the same channels."""
 
     __slots__ = ("_by_channel",)
 
@@ -29,7 +29,7 @@ class Sessions:
         self._by_channel: dict[int, BegunSession] = {}
 
     def __iter__(self) -> Iterator[BegunSession]:
-        # An error may end one while all are told something.
+        # A copy: an error may end a session during a call to all.
         return iter(list(self._by_channel.values()))
 
     def __len__(self) -> int:
@@ -86,12 +86,12 @@ class Sessions:
             session.batch_committed(batch)
 
     def batch_failed(self, batch: int, error: StoreError) -> None:
-        """Those up to this number that were not committed before are not kept."""
+        """The batches up to this number that were not committed before are not kept."""
         for session in self:
             session.batch_failed(batch, error)
 
     def settle_up(self) -> None:
-        """Say now what can be said of deliveries that came."""
+        """Send the outcomes of received deliveries that are known by now."""
         for session in self:
             session.settle_up()
 
@@ -104,11 +104,11 @@ class Sessions:
     # ------------------------------------------------------------------ for requests about what is held
 
     def find_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
-        """What is unsettled on a channel under that delivery-id."""
+        """The unsettled message with that delivery-id on a channel."""
         found = self._by_channel.get(channel)
         return found.find_delivery(tag) if found is not None else None
 
     def take_delivery(self, channel: int, tag: int) -> QueuedMessage | None:
-        """The same, no longer unsettled."""
+        """Take the unsettled message with that delivery-id on a channel, to be settled."""
         found = self._by_channel.get(channel)
         return found.take_delivery(tag) if found is not None else None

@@ -1,4 +1,4 @@
-"""What an operator may set for AMQP 1.0."""
+"""An operator's settings for AMQP 1.0."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from batonmq.protocols.amqp10.dialects import SPEC, Dialect
 
 @dataclass(frozen=True, slots=True)
 class Amqp10Settings:
-    """Said in the performative open, and enforced."""
+    """The values sent in the performatives open and begin, and enforced."""
 
     dialect: Dialect = SPEC
     product: str = ""
-    """What clients are told; empty: as the dialect has it."""
+    """The product that clients are told; empty: that of the dialect."""
     version: str = ""
-    """The same of the version."""
+    """The same for the version."""
     container_id: str = "batonmq"
-    """How the broker calls itself to its clients."""
+    """The broker's container-id."""
     default_vhost: str = "/"
-    """Where clients go whose hostname is not ``vhost:NAME``."""
+    """The virtual host of clients whose hostname is not ``vhost:NAME``."""
     anonymous_login: str | None = None
-    """The user who is meant by the SASL mechanism ANONYMOUS, or without SASL; None: nobody may come that way."""
+    """The user for the SASL mechanism ANONYMOUS, or without SASL; None: these log-ins are refused."""
     anonymous_passcode: str = ""
     """The password of ``anonymous_login``."""
     idle_time_out: float = 60.0
-    """Seconds after which a silent client is given up; 0: never. It is told half of that."""
+    """Seconds after which a silent client is given up; 0: never. The client is told half of it."""
     channel_max: int = 255
     """The highest channel: a connection may have one session more at once."""
     max_frame_size: int = 131_072

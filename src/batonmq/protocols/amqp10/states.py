@@ -1,4 +1,4 @@
-"""What a connection goes through, in this order (part 2 §2.4.6, part 5 §5.3.2); CLOSING follows any before it."""
+"""The states of a connection, in order (part 2 §2.4.6, part 5 §5.3.2); CLOSING may follow any before it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 AWAIT_HEADER: Final = 0
-"""Nothing was said yet."""
+"""No header has come yet."""
 AWAIT_INIT: Final = 1
 """SASL mechanisms were offered."""
 AUTHENTICATING: Final = 2
@@ -26,4 +26,4 @@ AUTHENTICATING: Final = 2
 AWAIT_AMQP_HEADER: Final = 3
 """Logged in."""
 AWAIT_OPEN: Final = 4
-"""Both headers were said."""
+"""Both sides have sent their headers."""

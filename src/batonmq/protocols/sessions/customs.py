@@ -66,7 +66,7 @@ class CustomaryQueues:
     def complete(self, queue: Queue, topic: str = "") -> None:
         """Create what a new queue needs: its dead letter queues, and its binding to a topic, if any.
 
-        ``topic`` is the topic that its client named for it. Raises BrokerError.
+        ``topic``: the topic of which it gets a copy, as its client named it. Raises BrokerError.
         """
         customs = self._customs
         if customs.dead_letters and queue.arguments.items() >= self.defaults(queue.name, {}).items():

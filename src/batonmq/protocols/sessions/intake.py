@@ -171,7 +171,7 @@ class Intake(Generic[_Event]):
         self._route = route
 
     def needs_flow_control(self) -> bool:
-        """Does the client publish faster than consumers that are at work take it?
+        """Does the client publish faster than active consumers take the messages?
 
         Judged, once, by the queue of the last publish: most clients publish to one at a time.
         """

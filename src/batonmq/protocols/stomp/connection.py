@@ -38,7 +38,7 @@ CLOSED: Final = 4
 
 
 class Connection:
-    """The state of one connection, from its log-in to its end."""
+    """The state of one connection, from before its CONNECT to its end."""
 
     __slots__ = (
         "_errors",

@@ -219,7 +219,7 @@ class Declaring:
             raise
 
     def temporary_queue(self, own_name: str) -> str:
-        """The queue for a client's temporary name, declared on first use. Raises BrokerError."""
+        """The name of the queue for a client's temporary name, declared on first use. Raises BrokerError."""
         name = self._temporary.get(own_name)
         if name is None or name not in self._vhost.queues:
             name = self._temporary[own_name] = self._operations.declare_queue("", exclusive=True).name

@@ -50,14 +50,17 @@ class StompFailure(ClientFailure):
 
 
 def as_failure(error: BrokerError) -> StompFailure:
-    """A refusal by the broker. It ends the connection, as in the specification and in RabbitMQ."""
+    """The failure for a refusal by the broker.
+
+    With a reply code it ends the connection, as in the specification and in RabbitMQ.
+    """
     name = _NAMES.get(type(error))
     if name is None:
-        # What has no reply code is a mistake in the frame alone, a selector for one.
+        # An error without a reply code is only a mistake in the frame, such as a bad selector.
         return StompFailure("Bad frame", str(error))
     return StompFailure(name, f"{name.upper()} - {error}", fatal=True, bare=True)
 
 
 def missing(command: str, header: str) -> StompFailure:
-    """The value of a required header."""
+    """The failure for a frame without a required header."""
     return StompFailure(f"Missing {header}", f"\"{command}\" must include a '{header}' header")

@@ -53,7 +53,7 @@ class Group:
             self._members.append(self._consuming.consume(self._request, destination, name, durable, group=self))
 
     def _look_at(self, queue: Queue) -> None:
-        """Does a pattern include this queue?
+        """Subscribe to a queue if a pattern matches its name.
 
         Exclusive queues of others, and those that this user may not read, are left out.
         """

@@ -112,7 +112,7 @@ class Publishing:
         return route
 
     def targets(self, prepared: PreparedSend, message: Message) -> list[Target]:
-        """The queues that it goes to, which all can store it. Raises BrokerError."""
+        """The queues that it goes to, all of which can store it. Raises BrokerError."""
         route = self.route(prepared)
         self._intake.published(route)
         targets = route.targets

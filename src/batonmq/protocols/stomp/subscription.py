@@ -84,7 +84,7 @@ class Subscription(Consumer):
         group: Group | None = None,
         is_implicit: bool = False,
     ) -> None:
-        """``destination``: the one of the request's destinations for which ``queue`` stands."""
+        """``destination``: the one of the request's destinations that ``queue`` belongs to."""
         mode = request.mode
         super().__init__(
             queue, request.key, no_ack=mode == AUTO, priority=request.priority, arguments=request.arguments

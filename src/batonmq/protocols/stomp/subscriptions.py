@@ -58,7 +58,7 @@ class Subscriptions:
 
     @property
     def consumers(self) -> int:
-        """The number of consumers."""
+        """The number of consumers; browsers do not count."""
         return sum(not subscription.is_over for subscription in self.held())
 
     @property
@@ -151,7 +151,7 @@ class Subscriptions:
     # ------------------------------------------------------------------ what they hold
 
     def settled(self, subscription: Subscription) -> None:
-        """Deliveries of a subscription were settled: forget one that has ended with its last message."""
+        """Deliveries of a subscription were settled: forget it if it has ended and these were the last."""
         if subscription.is_over and not subscription.unsettled:
             self._by_number.pop(subscription.number, None)
 

@@ -82,7 +82,7 @@ class Templates:
         self.properties, self.exchange, self.routing_key = message.properties, message.exchange, message.routing_key
 
     def special(self, queued: QueuedMessage, *, is_text: bool) -> bytes:
-        """The head for a message that came back, expires, or is marked as text wrongly."""
+        """The head for a message that came back, expires, or is wrongly marked as text."""
         dialect = self._terms.dialect
         message = queued.message
         headers = self._frame_headers(message)
@@ -92,7 +92,7 @@ class Templates:
             headers.append(("JMSXDeliveryCount", str(queued.return_count + 1)))
         elif dialect.shows_redelivered:
             headers.append(("redelivered", "false"))
-        # A time to live of 0 has no end.
+        # The mark for a time to live of 0 is not a time, and is not shown.
         expires = queued.expires_at if queued.expires_at > NOW_OR_NEVER else 0
         if dialect.shows_expires and (expires or dialect.shows_defaults):
             headers.append(("expires", str(expires)))

@@ -16,7 +16,7 @@ FRAME_SASL: Final = 1
 FRAME_HEAD: Final = 8
 """Octets of a frame before its extended header and body: size, data offset, type, channel."""
 FRAME_MIN: Final = 512
-"""The size of frame that each peer must take, before and after it is negotiated (§2.7.1, MIN-MAX-FRAME-SIZE)."""
+"""The size of frame that each peer must accept, before and after negotiation (§2.7.1, MIN-MAX-FRAME-SIZE)."""
 FRAME_LIMIT: Final = 0x414D_5150 - 1
 """The largest size of frame that a parser can be set to: one more, and a size might read "AMQP"."""
 CHANNEL_MAX: Final = 0xFFFF
@@ -36,7 +36,7 @@ HEARTBEAT: Final = 4
 TRANSFER: Final = 5
 """(kind, channel, shape, delivery_id, delivery_tag, payload): ``shape`` is a `Transfer` without id and tag."""
 RUN: Final = 7
-"""(kind, channel, shape, delivery_id, payloads): deliveries of one transfer each, whose ids follow each other from
-``delivery_id`` on; the tags are left out. Only a parser that gathers tells runs, of payloads of one size."""
+"""(kind, channel, shape, delivery_id, payloads): deliveries of one transfer each, with consecutive ids from
+``delivery_id`` on, without the tags. Only a gathering parser reports runs; their payloads have the same size."""
 ERROR: Final = 6
 """(kind, condition, description): the peer broke the protocol. Nothing follows."""

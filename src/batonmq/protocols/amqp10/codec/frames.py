@@ -38,21 +38,21 @@ SaslEvent: TypeAlias = tuple[Literal[3], SaslPerformative]
 HeartbeatEvent: TypeAlias = tuple[Literal[4]]
 ErrorEvent: TypeAlias = tuple[Literal[6], str, str]
 Event: TypeAlias = HeaderEvent | FrameEvent | SaslEvent | HeartbeatEvent | TransferEvent | RunEvent | ErrorEvent
-"""What feed() returns; the first element tells which, constants.py what is in it."""
+"""The events of feed(). The first element is the kind; constants.py describes the others."""
 
 # Size, data offset, type, channel.
 _frame_head: Final = struct.Struct(">IBBH").unpack_from
 
 # The size of a frame that is not a frame but a protocol header.
 _HEADER_MARK: Final = int.from_bytes(AMQP_HEADER[:4], "big")
-# Octets below which a piece of a frame is put together with others.
+# Pieces of a frame with fewer octets than this are joined with others.
 SMALL_PIECE: Final = 4096
 
 _HEARTBEAT: Final[HeartbeatEvent] = (HEARTBEAT,)
 
 
 class _Fault(Exception):
-    """The peer broke the protocol: what an ERROR event tells."""
+    """The peer broke the protocol: the contents of an ERROR event."""
 
     def __init__(self, condition: str, text: str) -> None:
         super().__init__(text)
@@ -62,11 +62,11 @@ class _Fault(Exception):
 class FrameParser:
     """Bytes in, in any pieces; events out.
 
-    What comes first has to be a protocol header; where a frame may begin, another may come. ``max_frame_size`` is the
-    size in octets of the largest frame that is taken, its head included; `limit` sets it when it is negotiated. At
-    most so much is kept of a frame that is not whole, and of its performative no more than a small multiple.
+    The first bytes have to be a protocol header; another one may come in place of a frame. ``max_frame_size`` is the
+    size in octets of the largest accepted frame, its head included; `limit` sets it when it is negotiated. An
+    incomplete frame takes at most that much memory, and its performative no more than a small multiple.
 
-    With ``gathers`` it tells deliveries like each other as runs, without their tags; else each transfer by itself.
+    With ``gathers`` similar deliveries are reported as runs, without their tags; otherwise each transfer is an event.
     """
 
     __slots__ = (
@@ -87,21 +87,21 @@ class FrameParser:
         self._started = False
         self._transfers = TransferReader(gathers=gathers)
         self._dispositions = DispositionReader()
-        # The beginning of a frame, in pieces, and how many bytes are needed before it is worth looking again.
+        # The beginning of a frame, in pieces, and how many bytes are needed before the next attempt.
         self._held: list[bytes | bytearray] = []
         self._held_size = 0
         self._needed = 0
         self.limit(max_frame_size)
 
     def limit(self, max_frame_size: int, channel_max: int = CHANNEL_MAX) -> None:
-        """Take frames of that many octets, and channels up to that number, from now on."""
+        """Set the largest frame in octets, and the highest channel."""
         self._limit = min(max_frame_size, FRAME_LIMIT)
         self._transfers.forget()
         self._dispositions.forget()
         self._channel_max = channel_max
 
     def feed(self, data: bytes) -> list[Event]:
-        """Parse what came; return what is complete with it, in order. Faults of the peer are events too."""
+        """Parse input; returns the events that it completes, in order. Errors of the peer are events, too."""
         if self.dead:
             return []
         if self._held:
@@ -130,7 +130,7 @@ class FrameParser:
             self._needed = int.from_bytes(rest[:4], "big")
 
     def _hold_more(self, piece: bytes) -> None:
-        """Small pieces are put together as they come, or each would take many times its size."""
+        """Join small pieces as they arrive, as separate ones would take many times their size."""
         self._held_size += len(piece)
         last = self._held[-1]
         if len(piece) >= SMALL_PIECE:
@@ -183,7 +183,7 @@ class FrameParser:
         return at
 
     def _take_dispositions(self, data: bytes, at: int, stop: int, channel: int, events: list[Event]) -> int:
-        """A frame that begins as a disposition, and those that follow it and are like it; where they end."""
+        """Parse a frame that begins like a disposition, and similar ones after it; returns where they end."""
         after = self._dispositions.run(data, at, len(data), events.append)
         if after > at:
             return after

@@ -1,4 +1,4 @@
-"""Runs of transfers, which a parser that gathers tells as one event, and the transfers that they stand for."""
+"""Runs of transfers, which a gathering parser reports as one event, and their single transfers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["single", "transfers_of"]
 
 
 def single(events: list[Event], at: int) -> TransferEvent:
-    """The transfer at that place; a run that is there is replaced by its transfers, with empty tags."""
+    """The transfer at that index; a run there is first replaced by its transfers, with empty tags."""
     event = events[at]
     if event[0] == RUN:
         _, channel, shape, first, payloads = event
@@ -28,5 +28,5 @@ def single(events: list[Event], at: int) -> TransferEvent:
 
 
 def transfers_of(event: Event) -> int:
-    """How many transfers an event is, or stands for."""
+    """The number of transfers in an event."""
     return len(event[4]) if event[0] == RUN else 1

@@ -1,13 +1,13 @@
-"""Reads transfers (part 2 §2.7.5), which are most of what comes.
+"""Reads transfers (part 2 §2.7.5), which are most of the input.
 
-The transfers of a link differ in their delivery-id, their delivery-tag and their payload. So the parser first unpacks
-a frame at the places where the last one had them, and compares what is around them; then it looks at the fields one by
-one, which tells where the places are; then it decodes the performative as any other. Only the last way finds faults.
+The transfers of a link differ in their delivery-id, their delivery-tag and their payload. There are three ways to read
+one. The first unpacks a frame at the places where the last one had these, and compares the octets around them. The
+second goes through the fields one by one to find the places. The third decodes the performative like any other, and
+only this one finds errors.
 
-What is around id and tag is the *shape*: a `Transfer` without them, one and the same object for the same fields.
+The fields other than id and tag are the *shape*: a `Transfer` without them, the same object for equal fields.
 
-Who asks for runs gets many that are alike as one event: that is what a busy publisher sends.
-
+On request, many similar transfers are one event, a run: that is what a busy publisher sends.
 CPython 3.11, a payload of 16 octets: 0.4 us by the first way, 1 us if two links take turns, 30 us by the last.
     python -m timeit -r 15 -s "from tests.protocols.amqp10.codec.test_frames import opened, transfers; p = opened();
     d = transfers(1000)" "p.feed(d)"                                              (first way, 1000 times)
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 TransferEvent: TypeAlias = tuple[Literal[5], int, Transfer, int | None, bytes | None, bytes]
 RunEvent: TypeAlias = tuple[Literal[7], int, Transfer, int, list[bytes]]
 
-# Shapes and templates that are kept, and the octets of the longest fields behind the delivery-tag that are.
+# The most shapes and templates kept, and the most octets of fields after the delivery-tag in one that is kept.
 CACHED: Final = 256
 CACHED_OCTETS: Final = 64
-# Where the octets end that tell the templates apart: a list of up to 255 octets, a handle up to 255.
+# The end of the octets that distinguish templates: a list of up to 255 octets, a handle up to 255.
 KEY_STOP: Final = 16
 ID_MASK: Final = 0xFFFF_FFFF
 
@@ -45,21 +45,21 @@ _LIST32: Final = b"\x00\x53\x14\xd0"
 
 
 class _Template:
-    """Where a frame like the last has its parts, and what is around its id and tag."""
+    """The places of the parts in a frame like the last one, and the octets around its id and tag."""
 
     __slots__ = ("channel", "head", "layout", "middle", "number", "shape", "start", "tag_size", "tail")
 
     def __init__(
         self, number: str, head: bytes, middle: bytes, tag_size: int, tail: bytes, channel: int, shape: Transfer
     ) -> None:
-        """``head`` stands before the id, ``middle`` between id and tag, ``tail`` behind the tag.
+        """``head``: the octets before the id, ``middle``: those between id and tag, ``tail``: those after the tag.
 
         ``number`` is the format of the id.
         """
         self.number = number
         self.tag_size = tag_size
         self.layout = struct.Struct(f">I{len(head)}s{number}{len(middle)}s{tag_size}s{len(tail)}s")
-        """Unpacks all that comes before the payload."""
+        """Unpacks everything before the payload."""
         self.start = self.layout.size
         """Where the payload begins."""
         self.head = head
@@ -75,16 +75,16 @@ class TransferReader:
     __slots__ = ("_gathers", "_shapes", "_template", "_templates")
 
     def __init__(self, *, gathers: bool = False) -> None:
-        """``gathers``: several that differ in their ids alone, and in what is in their payloads, are one event."""
+        """``gathers``: transfers that differ only in id, tag and the contents of the payload become one event."""
         self._gathers = gathers
-        # By the fields around id and tag as they are encoded.
+        # By the encoded fields around id and tag.
         self._shapes: dict[bytes, Transfer] = {}
-        # By the first octets of a frame behind its size: channel, size of the list, and mostly the handle.
+        # By the first octets of a frame after its size: channel, size of the list, and mostly the handle.
         self._templates: dict[bytes, _Template] = {}
         self._template: _Template | None = None
 
     def run(self, data: bytes, at: int, end: int, most: int, emit: Callable[[TransferEvent | RunEvent], None]) -> int:
-        """Emit an event for each whole frame from ``at`` on that is a transfer like the last; tell where they end.
+        """Emit an event for each whole frame from ``at`` on that is a transfer like the last; returns where they end.
 
         ``most`` is the largest size of a frame.
         """
@@ -108,7 +108,7 @@ class TransferReader:
                 at = stop
                 if are_many:
                     at = self._run_of_one_size(data, at, end, size, emit)
-            # Is it one of another link?
+            # Is it a transfer of another link?
             other = self._templates.get(data[at + 4 : at + KEY_STOP])
             if other is None or other is template:
                 break
@@ -118,7 +118,7 @@ class TransferReader:
     def _run_of_one_size(
         self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent | RunEvent], None]
     ) -> int:
-        """The same for frames of that size, which are unpacked with their payloads, all at once: half the time."""
+        """The same for frames of that size, which are unpacked together with their payloads: half the time."""
         assert self._template is not None
         template = self._template
         head, middle, tail = template.head, template.middle, template.tail
@@ -135,7 +135,7 @@ class TransferReader:
     def _gather(
         self, data: bytes, at: int, end: int, size: int, emit: Callable[[TransferEvent | RunEvent], None]
     ) -> int:
-        """Frames of that size as runs, of which the first is one like the last; tells where they end."""
+        """Emit runs of frames of that size, the first of which is like the last one; returns where they end."""
         assert self._template is not None
         template = self._template
         before = data[at : at + 4] + template.head
@@ -187,7 +187,7 @@ class TransferReader:
             return TRANSFER, channel, shape, delivery_id, None, data[list_stop:stop]
         tag = data[start:tag_stop]
         if tag_at - id_at > 1 and len(behind) <= CACHED_OCTETS:
-            # More like this are expected; ids that take no octets do not come twice.
+            # More frames like this are expected; ids that take no octets do not repeat.
             head = data[at + 4 : id_at + 1]
             number = "I" if tag_at - id_at == 5 else "B"
             template = _Template(number, head, data[tag_at:start], len(tag), behind, channel, shape)
@@ -197,12 +197,12 @@ class TransferReader:
         return TRANSFER, channel, shape, delivery_id, tag, data[list_stop:stop]
 
     def forget(self) -> None:
-        """What was like others may not be taken any more."""
+        """Drop the templates: a similar frame may not be acceptable any more."""
         self._template = None
         self._templates.clear()
 
     def shape_of(self, transfer: Transfer) -> Transfer:
-        """What a transfer that was decoded has besides id and tag: the object that like ones had."""
+        """The shape of a decoded transfer: the same object as for similar ones."""
         shape = replace(transfer, delivery_id=None, delivery_tag=None)
         key = shape.encoded()
         known = self._shapes.get(key)
@@ -219,11 +219,11 @@ class TransferReader:
 
 
 def _places(data: bytes, at: int, stop: int) -> tuple[int, int, int, int | None, int, int, int, int] | None:
-    """Where the fields of a transfer are whose performative begins at ``at``.
+    """The places of the fields of a transfer whose performative begins at ``at``.
 
     Handle; number of fields; place and value of the delivery-id; places of the tag's constructor, of its first octet
-    (0: there is no tag) and of what follows it; where the payload begins. None: the fields are to be decoded one by
-    one, because there are fewer than these, or they are not what they have to be.
+    (0: there is no tag) and of the field after it; where the payload begins. None: the performative has to be decoded,
+    as there are fewer fields than these, or they are of other types.
     """
     try:
         if data.startswith(_LIST8, at):

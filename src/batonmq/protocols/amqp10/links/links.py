@@ -144,7 +144,7 @@ class Links:
     # ------------------------------------------------------------------ ended from our side
 
     def fail(self, number: int, failure: Failure, parts: SessionParts) -> None:
-        """The client's transfer on the link with that handle was wrong: detach the link."""
+        """A frame from the client for the link with that handle was wrong: detach the link."""
         handle = self._by_handle.get(number)
         if handle is not None and handle.link is not None:
             self.end(handle.link, failure, parts)

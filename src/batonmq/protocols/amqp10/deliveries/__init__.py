@@ -1,3 +1,3 @@
-"""What comes and goes over the links of one session: flow control, receipts, settlement, transactions."""
+"""The deliveries of one session in both directions: flow control, receipts, settlement, transactions."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the parts of one session say: frames on its channel."""
+"""The output of one session: frames on its channel."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Channel:
         self.number = number
         self.output = output
         self.is_open = True
-        """False once our end was said: nothing may follow it (part 2 §2.5.5)."""
+        """False once our end was sent: nothing may follow it (part 2 §2.5.5)."""
 
     def say(self, performative: Performative) -> None:
-        """Send this at the end of the turn."""
+        """Send a performative at the end of the turn."""
         if self.is_open:
             self.output.send(frame(self.number, performative))
 
     def say_behind(self, performative: Performative) -> None:
-        """Send this behind all else that the turn has to say, and behind an answer that waits for the store."""
+        """Send a performative after all other output of the turn, and after an answer that waits for the store."""
         if self.is_open:
             self.output.send_behind(frame(self.number, performative))
 
     def close(self) -> None:
-        """Nothing more is said on it."""
+        """Send nothing more on it."""
         self.is_open = False

@@ -1,4 +1,4 @@
-"""What is delivered on one session, and what of it is unsettled, by delivery-id (part 2 §2.6.12)."""
+"""The deliveries to the client on one session, and the unsettled ones by delivery-id (part 2 §2.6.12)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.queued import Holder, QueuedMessage
 
-# What a delivery has beside its message, for the limit of what waits to be written.
+# The approximate octets of a delivery without its message, for the limit of the output.
 FRAMING_OCTETS: Final = 64
 
 
 class Deliveries:
-    """Those of one session. Delivery-ids begin with 0, and go up by one with each delivery."""
+    """The deliveries of one session. Delivery-ids start at 0, and rise by one with each delivery."""
 
     __slots__ = (
         "_by_link",
@@ -44,12 +44,12 @@ class Deliveries:
         self._max_frame_size = max_frame_size
         self._next_id = 0
         self._unsettled: dict[int, QueuedMessage] = {}
-        # The ids of these by link, since several links have ended and as long as nothing else happens: links that end
-        # together are not looked for one by one.
+        # The ids of these by link, kept while links end one after another, so that not each of them searches all
+        # deliveries. None: not known.
         self._by_link: dict[Holder | None, list[int]] | None = None
-        # Messages that were to go when the window was used up. Only the first can have begun.
+        # Messages that wait for the window. Only the first can have been sent in part.
         self._waiting: deque[PartedTransfer] = deque()
-        # How many of these have not begun, by their links.
+        # How many of these were not sent in part, by link.
         self._late: dict[TransferPrefix, int] = {}
 
     # ------------------------------------------------------------------ out
@@ -60,11 +60,11 @@ class Deliveries:
 
     @property
     def is_behind(self) -> bool:
-        """Do messages that were given to links wait for the client's window?"""
+        """Do messages of its links wait for the client's window?"""
         return bool(self._waiting)
 
     def late(self, prefix: TransferPrefix) -> int:
-        """How many of one link's messages wait, and have not begun."""
+        """How many of one link's messages wait, and were not sent in part."""
         return self._late.get(prefix, 0)
 
     def send(
@@ -76,7 +76,7 @@ class Deliveries:
         *,
         is_settled: bool,
     ) -> None:
-        """Deliver these over one link, whose prefix it is; ``payloads`` are the same on the wire, behind ``lead``."""
+        """Deliver messages over the link of that prefix; ``payloads``: their encoded forms, each after ``lead``."""
         first = self._next_id
         self._by_link = None
         self.send_payloads(prefix, payloads, lead)
@@ -89,7 +89,7 @@ class Deliveries:
         self._counts.add_delivered(count, len([1 for queued in batch if queued.returns]), no_ack=is_settled)
 
     def send_payloads(self, prefix: TransferPrefix, payloads: list[bytes], lead: bytes = b"") -> None:
-        """Deliver messages as they are on the wire, of which nothing is noted: each is ``lead`` and its payload."""
+        """Deliver encoded messages, without keeping track of them: each is ``lead`` and its payload."""
         output = self._channel.output
         room = self._windows.remote_incoming_window
         chunks = output.begin()
@@ -111,7 +111,7 @@ class Deliveries:
         output.count(octets)
 
     def go_on(self) -> None:
-        """Send what waits for the window."""
+        """Send messages that wait for the window."""
         waiting = self._waiting
         windows = self._windows
         while waiting and windows.remote_incoming_window > 0 and self._channel.is_open:
@@ -126,7 +126,7 @@ class Deliveries:
             self._late.clear()
 
     def drop_waiting(self, prefix: TransferPrefix) -> bool:
-        """A link ends, and no frame may follow for it. True: now there is room that there was not."""
+        """Drop a link's waiting messages, as it ends. True: there is room now, and was none before."""
         was_behind = self.is_behind
         if was_behind:
             self._waiting = deque(parted for parted in self._waiting if parted.prefix is not prefix)
@@ -136,24 +136,24 @@ class Deliveries:
     # ------------------------------------------------------------------ unsettled
 
     def first(self, most: int) -> list[QueuedMessage]:
-        """The first that many unsettled deliveries."""
+        """The oldest unsettled deliveries, at most that many."""
         return list(islice(self._unsettled.values(), most))
 
     @property
     def unsettled(self) -> int:
-        """How many are unsettled."""
+        """The number of unsettled deliveries."""
         return len(self._unsettled)
 
     def find(self, delivery_id: int) -> QueuedMessage | None:
-        """What is unsettled under that id."""
+        """The unsettled message with that id."""
         return self._unsettled.get(delivery_id)
 
     def find_all(self, ids: Iterable[int]) -> list[QueuedMessage]:
-        """What is unsettled under these ids."""
+        """The unsettled messages with these ids."""
         return [queued for number in ids if (queued := self._unsettled.get(number)) is not None]
 
     def pop(self, delivery_id: int) -> QueuedMessage | None:
-        """The same, no longer unsettled."""
+        """Take the unsettled message with that id, to be settled."""
         self._by_link = None
         return self._unsettled.pop(delivery_id, None)
 
@@ -166,12 +166,12 @@ class Deliveries:
         return self._in_order(number for number in unsettled if number - first & MASK < count)
 
     def _in_order(self, ids: Iterable[int]) -> list[int]:
-        """These ids, the one that was delivered first in front; those that were put back are the last in the table."""
+        """These ids in the order of their delivery; in the table those that were put back come last."""
         next_id = self._next_id
         return sorted(ids, key=lambda number: number - next_id & MASK)
 
     def take_range(self, first: int, last: int) -> list[QueuedMessage]:
-        """The deliveries of the ids from first to last, no longer unsettled."""
+        """Take the deliveries with ids from first to last, to be settled."""
         if last < first or last - first >= len(self._unsettled):
             return self.take(self.named(first, last))
         self._by_link = None
@@ -179,13 +179,13 @@ class Deliveries:
         return [queued for number in range(first, last + 1) if (queued := pop(number, None)) is not None]
 
     def take(self, ids: Iterable[int]) -> list[QueuedMessage]:
-        """The deliveries of these ids, no longer unsettled."""
+        """Take the deliveries with these ids, to be settled."""
         self._by_link = None
         pop = self._unsettled.pop
         return [queued for number in ids if (queued := pop(number, None)) is not None]
 
     def take_of_link(self, link: Holder) -> list[QueuedMessage]:
-        """What is unsettled on one link, and no longer is."""
+        """Take all unsettled deliveries of one link, to be settled."""
         by_link = self._by_link
         if by_link is None:
             by_link = self._by_link = {}
@@ -195,12 +195,12 @@ class Deliveries:
         return [pop(number) for number in self._in_order(by_link.pop(link, ()))]
 
     def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
-        """These are unsettled after all, under the ids that they had."""
+        """Put deliveries back under their ids: they are unsettled again."""
         if back:
             self._by_link = None
             self._unsettled.update(back)
 
     def clear(self) -> None:
-        """The session ends: nothing waits any more."""
+        """The session ends: drop the waiting messages."""
         self._waiting.clear()
         self._late.clear()

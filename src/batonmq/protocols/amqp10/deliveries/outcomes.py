@@ -1,4 +1,4 @@
-"""What becomes of messages that a client has received: its outcomes as verbs of the queues (part 3 §3.4)."""
+"""Applies a client's outcomes to the messages that it has received (part 3 §3.4)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 # Annotations that only the broker writes.
 OF_BROKER: Final = frozenset({"x-exchange", "x-routing-key"})
-# Annotations that ask for a delay: a moment in milliseconds of the epoch, and a time in milliseconds.
+# Annotations that ask for a delay: a time in milliseconds of the epoch, and a duration in milliseconds.
 DELIVER_AT: Final = "x-opt-delivery-time"
 DELAY: Final = "x-opt-delivery-delay"
 
 
 class Outcomes:
-    """Those of one connection."""
+    """The outcomes on one connection."""
 
     __slots__ = ("_clock", "_counts")
 
@@ -39,9 +39,9 @@ class Outcomes:
         self._clock = clock
 
     def check(self, outcome: DeliveryState, held: Iterable[QueuedMessage]) -> None:
-        """Can the outcome come about? Raises SessionFailure, PreconditionFailed; then nothing was done.
+        """Check that an outcome can be applied. Raises SessionFailure, PreconditionFailed, and then does nothing.
 
-        Nothing that ``apply`` does is refused afterwards, while the messages are held.
+        After this ``apply`` does not fail while the messages are held.
         """
         if isinstance(outcome, Received | Declared):
             raise SessionFailure(conditions.INVALID_FIELD, f"{type(outcome).__name__.lower()} is no outcome")
@@ -52,7 +52,7 @@ class Outcomes:
                     annotated(queued.message, headers)
 
     def apply(self, outcome: DeliveryState, held: list[QueuedMessage]) -> list[QueuedMessage]:
-        """Settle these, by an outcome that was checked. Returns those that are done with: they can be unsettled."""
+        """Settle messages with a checked outcome. Returns those that left their queue, which can be unsettled."""
         if not held:
             return held
         if isinstance(outcome, Accepted):
@@ -84,7 +84,7 @@ class Outcomes:
         return rejected
 
     def _delay_of(self, outcome: Modified) -> int | None:
-        """Milliseconds until the messages are ready again; None: as the queue has it. Raises SessionFailure."""
+        """Milliseconds until the messages are ready again; None: by the queue's settings. Raises SessionFailure."""
         annotations = outcome.message_annotations or {}
         for name in (DELIVER_AT, DELAY):
             value = annotations.get(Symbol(name))
@@ -98,16 +98,16 @@ class Outcomes:
         return None
 
     def give_back(self, held: list[QueuedMessage]) -> None:
-        """Nobody has told what became of them: they have failed, which counts."""
+        """Give back messages without an outcome: they have failed, which counts."""
         if held:
             self._counts.add_requeued(len(held))
             settling.requeue(held, failed=True)
 
 
 def _headers_of(outcome: Modified) -> Mapping[str, FieldValue] | None:
-    """What the client notes on the messages, as headers. Raises SessionFailure.
+    """The client's annotations for the messages, as headers. Raises SessionFailure.
 
-    All symbols but those that begin with ``x-`` are reserved, and so are numbers (part 3 §3.2.10).
+    All symbols except those that begin with ``x-`` are reserved, and so are numbers (part 3 §3.2.10).
     """
     if not outcome.message_annotations:
         return None

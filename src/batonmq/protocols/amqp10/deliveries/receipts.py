@@ -1,4 +1,4 @@
-"""What becomes of the deliveries that a client sends on one session: dispositions, many in one (part 2 §2.7.6)."""
+"""The outcomes of a client's deliveries on one session, many in one disposition (part 2 §2.7.6)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.turn_end import TurnEnd
 
     Run: TypeAlias = list[int]
-    """The first delivery and the last, by delivery-id, and how many; and whether the client need not settle them."""
+    """The first and the last delivery-id, the number of deliveries, and whether they are settled by us at once."""
 
 ACCEPTED: Final = Accepted()
 
@@ -36,7 +36,7 @@ IS_SETTLED: Final = 3
 
 
 class Receipts:
-    """Tells a client what became of its deliveries: of those that are stored when the store's commit has returned."""
+    """Sends a client the outcomes of its deliveries; for stored ones after the store's commit."""
 
     __slots__ = (
         "_barrier",
@@ -61,20 +61,20 @@ class Receipts:
         self._counts = counts
         self._ready: list[Run] = []
         self._unconfirmed: Unconfirmed[list[Run]] = Unconfirmed()
-        # Those that wait for that batch of the store, to which more may come.
+        # The deliveries that wait for the current batch of the store, and can still grow.
         self._last_batch = 0
         self._last_runs: list[Run] = []
-        # The last batch that has a delivery in it which came settled; 0: none.
+        # The last batch with a delivery that came settled; 0: none.
         self._stored_batch = 0
 
     def note(self, outcome: int, first: int, count: int, *, is_settled: bool, queue: str = "") -> None:
-        """Note one outcome of ``count`` deliveries in a row: KEPT, STORED or REFUSED. ``is_settled``: no answer is due.
+        """Note the outcome of ``count`` consecutive deliveries: KEPT, STORED or REFUSED.
 
-        ``is_settled`` False in mode second: the client hears the outcome first, and that it is settled next. It would
-        settle in between by part 2 §2.7.3, but some that ask for this mode never do and wait for us (Azure's pyamqp),
-        and nothing that is kept here would depend on it.
+        ``is_settled``: one disposition with the outcome settles them. False in mode second: the outcome is sent first,
+        and settled after that. By part 2 §2.7.3 the client would settle in between, but some clients that ask for this
+        mode never do, and wait for us (Azure's pyamqp), and nothing here depends on it.
 
-        ``queue`` is the name of the only one that they are for; "": there are several.
+        ``queue`` is the name of their only queue; "": there are several.
         """
         self._counts.add_published(count)
         if outcome == STORED:
@@ -93,7 +93,7 @@ class Receipts:
             self._turn_end.wait(self)
 
     def note_settled(self, outcome: int, count: int) -> None:
-        """That many deliveries came settled: nobody is told of them, unless the store fails."""
+        """Note deliveries that came settled: the client gets no outcome, unless the store fails."""
         self._counts.add_published(count)
         if outcome == STORED:
             self._barrier.await_commit()
@@ -102,18 +102,18 @@ class Receipts:
             self._counts.add_refused(count)
 
     def refuse(self, outcome: DeliveryState, delivery_id: int, *, is_settled: bool) -> None:
-        """One delivery was not taken."""
+        """Send the outcome of a refused delivery."""
         self._counts.add_published(1)
         self._counts.add_refused(1)
         self.tell(outcome, delivery_id, is_settled=is_settled)
 
     def tell(self, state: DeliveryState, delivery_id: int, *, is_settled: bool) -> None:
-        """What one delivery has come to, or come to for now."""
+        """Send one delivery's outcome, which may be provisional."""
         self.turn_ended()
         self._say(delivery_id, delivery_id, state, is_settled=is_settled)
 
     def turn_ended(self) -> None:
-        """Say what is ready."""
+        """Send the outcomes that are ready."""
         if not self._ready:
             return
         ready, self._ready = self._ready, []
@@ -132,7 +132,7 @@ class Receipts:
         self._look_further()
 
     def batch_failed(self, batch: int, error: StoreError) -> bool:
-        """The messages of these batches are not kept. True: some came settled, so that nobody was told."""
+        """The messages of these batches are not kept. True: some came settled, so the client was not told."""
         outcome = Rejected(error=make_error(conditions.RESOURCE_LIMIT_EXCEEDED, error.reason))
         for runs in self._unconfirmed.take(batch):
             for first, last, count, is_settled in runs:
@@ -145,12 +145,12 @@ class Receipts:
         return is_untold
 
     def _look_further(self) -> None:
-        """Have the session told of the next commit, too, if anything waits for it."""
+        """Wait for the next commit, too, if any deliveries depend on it."""
         if self._unconfirmed or self._stored_batch:
             self._barrier.await_commit()
 
     def clear(self) -> None:
-        """The session ends: nobody is told any more."""
+        """The session ends: send no more outcomes."""
         self._ready = []
         self._unconfirmed.clear()
 
@@ -162,7 +162,7 @@ class Receipts:
 
 
 def _full(queue: str) -> Rejected:
-    """What RabbitMQ says of a queue that takes no more, as far as is known which it is."""
+    """RabbitMQ's outcome for a full queue, with its name if that is known."""
     text = f"queue '{queue}' exceeded maximum length" if queue else "a queue exceeded its maximum length"
     info: dict[Symbol, object] = {Symbol("reason"): "maxlen"}
     if queue:
@@ -171,7 +171,7 @@ def _full(queue: str) -> Rejected:
 
 
 def _append(runs: list[Run], first: int, count: int, *, is_settled: bool) -> None:
-    """Add that many deliveries, which continue the last run if they can."""
+    """Add deliveries, to the last run if they continue it."""
     last = first + count - 1 & MASK
     if runs:
         run = runs[-1]

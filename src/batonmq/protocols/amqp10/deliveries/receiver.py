@@ -1,4 +1,4 @@
-"""What a client's receiver says about the deliveries that it does not decide on."""
+"""The default outcome of a client's receiver, for deliveries that it does not decide on."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class Receiver(Consumer):
     __slots__ = ("default_outcome", "is_over")
 
     default_outcome: Outcome | None
-    """What becomes of a delivery that is settled without an outcome; None: the client said nothing of that."""
+    """The outcome of a delivery that is settled without one; None: the client named none."""
     is_over: bool
-    """Has its link ended, so that nobody can say any more what becomes of its deliveries?"""
+    """Has its link ended, so that the client can no longer decide on its deliveries?"""

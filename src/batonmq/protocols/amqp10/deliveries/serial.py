@@ -1,4 +1,4 @@
-"""Serial numbers of 32 bits, which begin anew after the last (RFC 1982, part 2 §2.8.10)."""
+"""Serial numbers of 32 bits, which wrap around (RFC 1982, part 2 §2.8.10)."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ _HALF: Final = 1 << 31
 
 
 def distance(first: int, second: int) -> int:
-    """How far ``second`` is behind ``first`` in the line; negative: it comes before."""
+    """How many numbers ``second`` comes after ``first``; negative: it comes before."""
     return ((second - first + _HALF) & MASK) - _HALF

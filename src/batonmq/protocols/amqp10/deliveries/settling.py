@@ -1,4 +1,4 @@
-"""What becomes of the deliveries of one session, as the client's dispositions say (part 2 §2.7.6, part 3 §3.4)."""
+"""Settles the deliveries of one session by the client's dispositions (part 2 §2.7.6, part 3 §3.4)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RELEASED: Final = Released()
 
 
 class Settling:
-    """Settles what the client has received on one session, at once or in a transaction."""
+    """Settles the client's deliveries on one session, at once or in a transaction."""
 
     __slots__ = (
         "_answers",
@@ -58,11 +58,11 @@ class Settling:
         self._barrier = barrier
         self._outcomes = outcomes
         self._transactions = transactions
-        # Our settlements of what the client has not settled itself: said once the store has its outcome.
+        # Our settlements of deliveries that the client has not settled itself, sent once the store has their outcome.
         self._answers: Unconfirmed[Disposition] = Unconfirmed()
 
     def take(self, disposition: Disposition) -> None:
-        """The client's disposition of what it has received. Raises Failure, BrokerError; then nothing was done."""
+        """Handle the client's disposition of its deliveries. Raises Failure, BrokerError, and then does nothing."""
         first = disposition.first
         last = disposition.last if disposition.last is not None else first
         state = disposition.state
@@ -71,7 +71,7 @@ class Settling:
             return
         is_undecided = state is None or isinstance(state, Received)
         if is_undecided and not disposition.settled:
-            # What has come in part is yet to come to something.
+            # No outcome yet: the client has received a part.
             return
         ids = self._deliveries.named(first, last)
         if isinstance(state, TransactionalState):
@@ -85,25 +85,25 @@ class Settling:
             self._end(disposition, state, self._deliveries.take(ids))
 
     def _end(self, disposition: Disposition, state: DeliveryState, held: list[QueuedMessage]) -> None:
-        """These have come to that, and are not unsettled any more."""
+        """Apply an outcome to deliveries that were taken, and answer."""
         self._outcomes.apply(state, held)
         if held and not disposition.settled:
             first, last = disposition.first, disposition.last
             self._answer(Disposition(role=False, first=first, last=last, settled=True, state=state))
 
     def _by_default(self, ids: list[int]) -> None:
-        """The client has settled these without saying what they came to: as its links' defaults say."""
+        """Apply the default outcomes of the links to deliveries that the client settled without one."""
         for number in ids:
             queued = self._deliveries.pop(number)
             if queued is not None:
                 self._settle_as(_default_of(queued.holder) or RELEASED, [queued])
 
     def release_link(self, link: Holder) -> None:
-        """A link ends: what is unsettled on it comes to its default, or goes back, counted as one that has failed."""
+        """A link ends: its unsettled deliveries get its default outcome, or go back, counted as failed."""
         self._settle_as(_default_of(link), self._deliveries.take_of_link(link))
 
     def _settle_as(self, outcome: Outcome | None, held: list[QueuedMessage]) -> None:
-        """As the client said before it had them; what makes no sense for them, or None, is a failure to deliver."""
+        """Apply a link's default outcome; None, or one that cannot be applied, counts as a failed delivery."""
         if outcome is not None:
             try:
                 self._outcomes.check(outcome, held)
@@ -115,7 +115,7 @@ class Settling:
             self._outcomes.apply(outcome, held)
 
     def take_one(self, delivery_id: int) -> QueuedMessage | None:
-        """A delivery that somebody else settles, no longer unsettled here; None: there is none under that id."""
+        """Take a delivery, to be settled elsewhere; None: there is none with that id."""
         return self._deliveries.pop(delivery_id)
 
     # ------------------------------------------------------------------ our settlements
@@ -143,7 +143,7 @@ class Settling:
             self._barrier.await_commit()
 
     def clear(self) -> None:
-        """The session ends."""
+        """The session ends: send no more settlements."""
         self._answers.clear()
 
 

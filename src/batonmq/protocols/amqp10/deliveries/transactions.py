@@ -1,9 +1,9 @@
 """The coordinator's resource: transfers and outcomes that count together or not at all (part 4).
 
-A transfer of a transaction is held until its discharge. A delivery that it settles is nobody's until then; when the
-transaction is rolled back, the link that it came over holds it again (§4.4.2), or, if the client has settled it and can
-say nothing more of it, it goes back to its queue as one that has failed. A link that ends leaves to the transaction
-what it has settled: that is applied if the transaction is committed.
+A transfer in a transaction is held until its discharge. A delivery that it settles is set aside until then. After a
+rollback the delivery's link holds it again (§4.4.2), or, if the client has settled it and so can no longer decide on
+it, it goes back to its queue as failed. A link that ends leaves its settlements to the transaction, and a commit
+applies them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Publish: TypeAlias = tuple[Message, Sequence[Target]]
 
-# Transactions that a session may have open.
+# The most open transactions of a session.
 TRANSACTIONS_MAX = 256
 ID_OCTETS: Final = 16
 
@@ -57,17 +57,17 @@ class Retirement:
         self.outcome = outcome
         self.taken = taken
         self.is_settled = is_settled
-        """Has the client settled them, so that it cannot say anything more of them?"""
+        """Has the client settled them, so that it can no longer decide on them?"""
         self.done: list[QueuedMessage] = []
-        """Those that the commit has made an end of, while the store may still fail it."""
+        """Those that have left their queues with the commit, which the store may still fail."""
 
     def applied(self, done: list[QueuedMessage]) -> None:
-        """The outcome has come about."""
+        """Note the deliveries that have left their queues."""
         self.done = done
 
 
 class OpenTransaction(Transaction["Publish", Retirement]):
-    """What was asked for since its declare."""
+    """The requests since its declare."""
 
     __slots__ = ("fault",)
 
@@ -77,12 +77,12 @@ class OpenTransaction(Transaction["Publish", Retirement]):
         """Why it can only be rolled back; "": it can be committed."""
 
     def fail(self, reason: str) -> None:
-        """It can only be rolled back."""
+        """Allow only its rollback from now on."""
         self.fault = self.fault or reason
 
 
 class Transactions(TransactedWork["Publish", Retirement]):
-    """Those of one session, by their ids."""
+    """The transactions of one session, by their ids."""
 
     __slots__ = ("_channel", "_commits", "_counts", "_deliveries", "_open", "_outcomes", "_quota", "_router")
 
@@ -97,7 +97,7 @@ class Transactions(TransactedWork["Publish", Retirement]):
         outcomes: Outcomes,
         counts: MessageCounts,
     ) -> None:
-        """``quota`` is what the transactions of all sessions of the connection may hold."""
+        """``quota`` is for the transactions of all sessions of the connection."""
         self._commits = Commits(broker, barrier)
         self._router = router
         self._quota = quota
@@ -125,9 +125,9 @@ class Transactions(TransactedWork["Publish", Retirement]):
     # ------------------------------------------------------------------ work
 
     def publish(self, txn_id: bytes, message: Message, targets: Sequence[Target]) -> None:
-        """To be published at the discharge. Raises LinkFailure, ResourceError, Unsupported.
+        """Add a message, to be published at the discharge. Raises LinkFailure, ResourceError, Unsupported.
 
-        What no queue wants is no part of the transaction.
+        An unroutable message is not part of the transaction.
         """
         transaction = self._find(txn_id)
         if targets:
@@ -138,13 +138,13 @@ class Transactions(TransactedWork["Publish", Retirement]):
                 raise ResourceError(str(error)) from None
 
     def fail(self, txn_id: bytes, reason: str) -> None:
-        """A transfer of it was not taken, and the client may not know: it can only be rolled back."""
+        """Allow only its rollback: one of its transfers was refused, and the client may not know."""
         transaction = self._open.get(txn_id)
         if transaction is not None:
             transaction.fail(reason)
 
     def settle(self, txn_id: bytes, outcome: Outcome, ids: list[int], *, is_settled: bool) -> None:
-        """These deliveries are to come to an outcome at the discharge; ``is_settled``: the client has settled them.
+        """Add an outcome of deliveries, to be applied at the discharge; ``is_settled``: the client has settled them.
 
         Raises LinkFailure, SessionFailure, BrokerError; then they are held as before.
         """
@@ -162,9 +162,9 @@ class Transactions(TransactedWork["Publish", Retirement]):
     # ------------------------------------------------------------------ the end
 
     def discharge(self, txn_id: bytes, *, fail: bool, done: Callable[[], None], failed: Callable[[str], None]) -> None:
-        """Commit it, or roll it back if it is to ``fail``; tell what came of that. Raises LinkFailure.
+        """Commit a transaction, or roll it back (``fail``), and report the result. Raises LinkFailure.
 
-        ``failed`` is called with the reason when it was rolled back instead of committed.
+        ``failed`` is called with the reason if it was rolled back instead of committed.
         """
         transaction = self._find(txn_id)
         if fail or transaction.fault:
@@ -190,19 +190,19 @@ class Transactions(TransactedWork["Publish", Retirement]):
             del self._open[txn_id]
 
     def roll_back(self, txn_id: bytes) -> None:
-        """Forget what was sent, and give back what was settled; nothing happens to one that is not open."""
+        """Drop its messages, and give back its deliveries; does nothing if it is not open."""
         transaction = self._open.pop(txn_id, None)
         if transaction is not None:
             _, retired = transaction.take()
             self._hold_again([(number, queued, each) for each in retired for number, queued in each.taken])
 
     def roll_back_all(self) -> None:
-        """The session ends."""
+        """Roll back all transactions, as the session ends."""
         for txn_id in list(self._open):
             self.roll_back(txn_id)
 
     def _hold_again(self, taken: list[tuple[int, QueuedMessage, Retirement]]) -> None:
-        """Unsettled, if there is somebody who can still say what becomes of them; otherwise back to their queues."""
+        """Make deliveries unsettled again if the client can still decide on them; otherwise give them back."""
         back: list[tuple[int, QueuedMessage]] = []
         lost: list[QueuedMessage] = []
         for number, queued, retirement in taken:
@@ -215,7 +215,7 @@ class Transactions(TransactedWork["Publish", Retirement]):
         self._outcomes.give_back(lost)
 
     def _answer(self, retirement: Retirement) -> None:
-        """What the client has not settled itself is settled with the commit."""
+        """Settle the deliveries that the client has not settled itself, with the commit."""
         if retirement.is_settled:
             return
         for first, last in _runs([number for number, _ in retirement.taken]):

@@ -1,4 +1,4 @@
-"""The flow control of one session: how many frames with transfers may come, and go (part 2 §2.5.6)."""
+"""The flow control of one session: how many transfer frames may come and go (part 2 §2.5.6)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from batonmq.protocols.amqp10.failures import SessionFailure
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.deliveries.channel import Channel
 
-# Frames that a client may send before it hears from us. What it sends is taken at once, and held back by not being
-# read; so this bounds nothing but the number of our flows.
+# The transfer frames that a client may send before our next flow. Its frames are handled at once, and a fast client is
+# slowed down by not reading from it, so this only limits the number of our flows.
 INCOMING_WINDOW: Final = 1 << 15
-# What is said of ours; nothing is sent beyond the client's window.
+# The window that we announce; nothing is sent beyond the client's window.
 OUTGOING_WINDOW: Final = 0x7FFF_FFFF
 
 
 class Windows:
-    """The state of one session, by the specification's names."""
+    """The state of one session, with the specification's names."""
 
     __slots__ = (
         "_channel",
@@ -50,7 +50,7 @@ class Windows:
         )
 
     def received(self, count: int) -> None:
-        """That many frames with transfers have come. Raises SessionFailure: they were more than there was room for."""
+        """Count received transfer frames. Raises SessionFailure if they exceed the window."""
         self.next_incoming_id = self.next_incoming_id + count & MASK
         self.incoming_window -= count
         if self.incoming_window < INCOMING_WINDOW >> 1:
@@ -59,12 +59,12 @@ class Windows:
             self.say_flow()
 
     def sent(self, count: int) -> None:
-        """That many frames with transfers were sent."""
+        """Count sent transfer frames."""
         self.next_outgoing_id = self.next_outgoing_id + count & MASK
         self.remote_incoming_window -= count
 
     def flowed(self, flow: Flow) -> None:
-        """The client tells what it has seen of ours, and what it has room for. Raises SessionFailure."""
+        """Take over the client's flow: what it has seen, and its window. Raises SessionFailure."""
         first = flow.next_incoming_id if flow.next_incoming_id is not None else self._initial_outgoing_id
         ahead = distance(first, self.next_outgoing_id)
         if ahead < 0:

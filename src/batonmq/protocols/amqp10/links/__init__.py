@@ -1,3 +1,3 @@
-"""Links: attached, detached, and what each kind of them does."""
+"""Links: attaching and detaching, and a module for each kind of link."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A link with the distribution mode copy: what is ready in a queue is shown and not taken (part 3 §3.5.3)."""
+"""A link with the distribution mode copy: it shows ready messages without taking them (part 3 §3.5.3)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
 
-# Messages that are asked for in one go.
+# Messages requested at once.
 MOST: Final = 500
 
 
 class BrowsingLink:
-    """Shows what was ready when it was attached. Nobody holds that, so that settling it changes nothing."""
+    """Shows the messages that were ready when it was attached. They are not held, so settling them has no effect."""
 
     __slots__ = (
         "_browser",
@@ -52,7 +52,7 @@ class BrowsingLink:
         self.can_be_stolen = True
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
         return self._sender.status(self._opened.queue.name)
 
     def answer(self) -> Attach:
@@ -60,10 +60,10 @@ class BrowsingLink:
         return self._sender.answer()
 
     def attached(self) -> None:
-        """Our attach was said. The first credit comes from the client."""
+        """Our attach was sent. The first credit comes from the client."""
 
     def flowed(self, flow: Flow) -> None:
-        """The client gives credit, or takes some back. Raises LinkFailure."""
+        """Take over the credit that the client gives, or takes back. Raises LinkFailure."""
         credit = self._sender.credit
         credit.flowed(flow)
         self.offer()
@@ -71,17 +71,17 @@ class BrowsingLink:
             self._sender.say(self._opened.queue.ready_count)
 
     def take(self, events: list[Event], at: int) -> int:
-        """The client sends over a link on which it receives. Raises SessionFailure."""
+        """Raises SessionFailure: the client may not send over a link on which it receives."""
         raise no_sender(self.name)
 
     def detached(self, *, closed: bool) -> None:
-        """Nothing more is shown."""
+        """Stop showing messages."""
         self._is_over = True
         self._sender.stop()
         self._parts.connection.nodes.close(self._opened, closed=closed)
 
     def stolen(self) -> None:
-        """Its container has attached a link of this name elsewhere."""
+        """Its container has attached a link of this name elsewhere: detach this one."""
         self._parts.links.detach(self, stolen(self.name))
 
     def offer(self) -> None:
@@ -90,10 +90,10 @@ class BrowsingLink:
             self._read_on()
 
     def withdraw(self) -> None:
-        """There is no room: it shows on when there is."""
+        """There is no room: it continues once there is."""
 
     def _read_on(self) -> None:
-        """Show what comes next, while there is room for it."""
+        """Show the next messages, while there is room."""
         self._is_reading = False
         sender = self._sender
         while not self._is_over and (room := sender.room()):

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 # Several transactions may be open in one session (part 4 §4.5.3).
 CAPABILITIES: Final = (Symbol("amqp:local-transactions"), Symbol("amqp:multi-txns-per-ssn"))
 REJECTED: Final = "amqp:rejected:list"
-# Octets of a request: an id, and what is around it.
+# The largest request in octets: it holds little more than an id.
 REQUEST_MAX: Final = 4_096
 
 
 class CoordinatorLink(RequestLink):
-    """Controls transactions. What it has declared and not discharged is rolled back when it ends."""
+    """Controls transactions. Those that it has declared and not discharged are rolled back when it ends."""
 
     __slots__ = ("_declared", "_is_over", "_takes_rejections")
 
@@ -43,11 +43,11 @@ class CoordinatorLink(RequestLink):
         self._declared: set[bytes] = set()
         self._is_over = False
         source = attach.source
-        # A client that does not know the outcome hears of a refusal by the end of its link (part 4 §4.2, §4.3).
+        # A client that does not support rejected learns of a refusal by the end of its link (part 4 §4.2, §4.3).
         self._takes_rejections = source is None or source.outcomes is None or REJECTED in source.outcomes
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
         return self._inflow.status(None)
 
     def answer(self) -> Attach:
@@ -108,7 +108,7 @@ class CoordinatorLink(RequestLink):
     # ------------------------------------------------------------------ its end
 
     def detached(self, *, closed: bool) -> None:
-        """It ends, and rolls back."""
+        """The link ends: roll back its transactions."""
         self._is_over = True
         super().detached(closed=closed)
         for txn_id in self._declared:

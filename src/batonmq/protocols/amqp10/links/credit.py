@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Credit:
-    """How many more messages the client takes, by the specification's names."""
+    """How many more messages the client accepts, with the specification's names."""
 
     __slots__ = ("_handle", "_windows", "delivery_count", "drain", "left")
 
@@ -24,14 +24,14 @@ class Credit:
         self._windows = windows
         self.delivery_count = 0
         self.left = 0
-        """Messages that may still go."""
+        """How many messages may still be sent."""
         self.drain = False
-        """Does the client want what is there now, and no more?"""
+        """Does the client want only the messages available now?"""
 
     def flowed(self, flow: Flow) -> None:
         """The client's flow. Raises LinkFailure."""
         if flow.link_credit is not None:
-            # What the client has not seen yet counts towards what it asks for.
+            # Messages that the client has not seen yet count towards its credit.
             seen = flow.delivery_count if flow.delivery_count is not None else 0
             ahead = distance(seen, self.delivery_count)
             if ahead < 0:
@@ -41,24 +41,24 @@ class Credit:
         self.drain = bool(flow.drain)
 
     def take(self, count: int) -> None:
-        """That many messages go."""
+        """Use credit for that many messages."""
         self.left -= count
         self.delivery_count = self.delivery_count + count & MASK
 
     def end_drain(self, available: int) -> None:
-        """There is nothing more for what is left of it: say so, once."""
+        """Give up the rest of the credit, as there are no messages for it, and tell the client."""
         self.take(self.left)
         self.say(available)
         self.drain = False
 
     def stop(self) -> None:
-        """The link ends."""
+        """Send nothing more: the link ends."""
         self.left = 0
 
     def say(self, available: int, late: int = 0) -> None:
-        """Our flow for the link; ``available`` is how many messages wait, ``late`` how many that went are yet to go.
+        """Send our flow for the link; ``available`` is how many messages wait in the queue.
 
-        A client counts the latter when they come.
+        ``late`` is how many used credit, but still wait for the session's window: the client counts them on arrival.
         """
         count = self.delivery_count - late & MASK
         self._windows.say_flow(self._handle, count, self.left + late, min(available, MASK), drain=self.drain)

@@ -1,4 +1,4 @@
-"""Queues that want nothing of what their own connection sends: JMS's no-local."""
+"""Queues that get no messages from their own connection: JMS's no-local."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class DeafQueues:
-    """Those of one connection, each as often as a link says so."""
+    """The deaf queues of one connection, with the number of links that ask for it."""
 
     __slots__ = ("_counts",)
 
@@ -22,11 +22,11 @@ class DeafQueues:
         return bool(self._counts)
 
     def add(self, queue: Target) -> None:
-        """One more link says so."""
+        """One more link asks for it."""
         self._counts[queue] = self._counts.get(queue, 0) + 1
 
     def drop(self, queue: Target) -> None:
-        """A link that said so has ended."""
+        """A link that asked for it has ended."""
         left = self._counts.get(queue, 0) - 1
         if left > 0:
             self._counts[queue] = left
@@ -34,5 +34,5 @@ class DeafQueues:
             self._counts.pop(queue, None)
 
     def hearing(self, targets: Iterable[Target]) -> list[Target]:
-        """Of these, the ones that want it."""
+        """The targets without deaf queues."""
         return [target for target in targets if target not in self._counts]

@@ -34,7 +34,7 @@ RELEASED: Final = Released()
 
 
 class IncomingLink:
-    """Its transfers become messages in queues."""
+    """A link whose transfers become messages in queues."""
 
     __slots__ = (
         "_attach",
@@ -55,14 +55,14 @@ class IncomingLink:
         self._opened = opened
         self._inflow = Inflow(parts, handle, attach)
         self._reader = MessageReader(parts.connection.link.broker.clock, parts.connection.terms.dialect)
-        # Where its messages go, if it is the same for all.
+        # The route of its messages, if it is the same for all.
         self._route: Route | None = None
         self.name = attach.name
         self.client_sends = True
         self.can_be_stolen = True
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
         return self._inflow.status(self._opened.target.address)
 
     def answer(self) -> Attach:
@@ -70,36 +70,36 @@ class IncomingLink:
         return self._inflow.answer(self._attach.source, self._opened.target, self._opened.properties)
 
     def attached(self) -> None:
-        """Our attach was said: the client may send."""
+        """Our attach was sent: let the client send."""
         self._inflow.grant()
 
     def flowed(self, flow: Flow) -> None:
-        """The sender tells how many messages it has; it is answered if it wants to be."""
+        """The sender's flow tells how many messages it has; answer it on request."""
         if flow.echo:
             self._inflow.grant()
 
     def detached(self, *, closed: bool) -> None:
-        """It ends; what has come in part is forgotten."""
+        """It ends: drop an incomplete delivery."""
         self._inflow.drop()
         self._parts.connection.nodes.close(self._opened, closed=closed)
 
     def stolen(self) -> None:
-        """Its container has attached a link of this name elsewhere."""
+        """Its container has attached a link of this name elsewhere: detach this one."""
         self._parts.links.detach(self, stolen(self.name))
 
     def offer(self) -> None:
-        """Nothing is delivered over it."""
+        """Do nothing: no messages are delivered over it."""
 
     def withdraw(self) -> None:
-        """Nothing is delivered over it."""
+        """Do nothing: no messages are delivered over it."""
 
     # ------------------------------------------------------------------ transfers
 
     def take(self, events: list[Event], at: int) -> int:
-        """Transfers, from ``at`` on: a run of like ones, or one. Tells where they end.
+        """Handle transfers from ``at`` on: a run of similar ones, or one. Returns where they end.
 
-        Most of what a busy publisher sends is a run, and then routing, credit and receipts are looked at once for all
-        that one read has brought. Raises LinkFailure, SessionFailure, BrokerError.
+        A busy publisher mostly sends runs. Routing, credit and receipts are then handled once for all transfers of one
+        read. Raises LinkFailure, SessionFailure, BrokerError.
         """
         event = events[at]
         limit = self._parts.connection.terms.settings.max_message_size
@@ -120,14 +120,14 @@ class IncomingLink:
                     return at + count
         else:
             return at
-        # It is looked at by itself, with all that may be wrong with it.
+        # Handled separately, with all checks.
         self._take_one(events, at)
         return at + 1
 
     def _take_run(self, event: Event, shape: Transfer, first: int, payloads: Iterable[bytes]) -> int:
-        """Publish what these deliveries hold, whose ids follow each other from ``first`` on; tells of how many.
+        """Publish the messages of these deliveries, with consecutive ids from ``first`` on; returns their number.
 
-        0: the first has to be looked at by itself. Raises SessionFailure, BrokerError: the whole event is refused.
+        0: the first has to be handled separately. Raises SessionFailure, BrokerError: the whole event is refused.
         """
         opened = self._opened
         inflow = self._inflow
@@ -139,7 +139,7 @@ class IncomingLink:
         try:
             route = self._find_route(exchange, routing_key)
         except BrokerError:
-            # They have come all the same.
+            # Refused transfers count for the window, too.
             parts.windows.received(transfers_of(event))
             raise
         queue = route.queue
@@ -159,7 +159,7 @@ class IncomingLink:
         return count
 
     def _find_route(self, exchange: str, routing_key: str) -> Route:
-        """Where messages to one address go. Raises NotFound, AccessRefused."""
+        """The route of messages to one address. Raises NotFound, AccessRefused."""
         route = self._route
         if route is None or route.version != self._parts.connection.operations.vhost.router.version:
             self._route = None
@@ -178,24 +178,24 @@ class IncomingLink:
                 self._inflow.used(1)
 
     def _receive(self, delivery: Partial) -> None:
-        """A message that is complete. Raises LinkFailure, BrokerError, StoreError."""
+        """Handle a complete message. Raises LinkFailure, BrokerError, StoreError."""
         try:
             self._deliver(delivery, _transaction_of(delivery))
         except (LinkFailure, BrokerError, StoreError) as error:
             if isinstance(delivery.state, TransactionalState):
-                # Nothing of a transaction counts if one of its messages is lost on the way.
+                # A transaction that has lost one of its messages must not be committed.
                 self._parts.transactions.fail(delivery.state.txn_id, as_failure(error).description)
             raise
 
     def _deliver(self, delivery: Partial, txn_id: bytes | None) -> None:
-        """Into the queues, or into a transaction."""
+        """Publish to the queues, or add to a transaction."""
         data = delivery.whole()
         try:
             route, to, message = self._read(data)
         except DecodeError as error:
             raise LinkFailure(conditions.DECODE_ERROR, f"the message cannot be read: {error}") from None
         except (LinkFailure, BrokerError) as error:
-            # Where one message cannot go others can, if each says where it goes.
+            # Others may still succeed if each message names its own address.
             if not self._opened.is_anonymous or delivery.is_settled:
                 raise
             self._refuse(Rejected(error=as_failure(error).error()), delivery, txn_id)
@@ -229,7 +229,7 @@ class IncomingLink:
             self._refuse(RELEASED, delivery, None)
 
     def _count_unroutable(self, route: Route, *, is_told: bool) -> None:
-        """Count a message that no queue wanted. What comes settled is dropped without a word."""
+        """Count an unroutable message; ``is_told``: the sender is told, otherwise it is dropped silently."""
         if is_told:
             self._parts.counts.add_unroutable()
             route.counters.give_back()
@@ -238,8 +238,7 @@ class IncomingLink:
             route.counters.drop()
 
     def _read(self, data: bytes) -> tuple[Route, str | None, Message]:
-        """Where a message goes, by its property to if that counts, and the message.
-
+        """The route of a message, its property to if that decides the route, and the message.
         Raises LinkFailure, BrokerError, DecodeError.
         """
         opened = self._opened
@@ -260,7 +259,7 @@ class IncomingLink:
             self._parts.receipts.refuse(outcome, delivery.delivery_id, is_settled=is_settled)
 
     def _tell(self, outcome: Outcome, delivery: Partial, txn_id: bytes) -> None:
-        """What it has come to, as far as the transaction goes (part 4 §4.4.1)."""
+        """Send a provisional outcome within a transaction (part 4 §4.4.1)."""
         state = TransactionalState(txn_id=txn_id, outcome=outcome)
         self._parts.receipts.tell(state, delivery.delivery_id, is_settled=self._inflow.is_settled_first)
 
@@ -268,12 +267,12 @@ class IncomingLink:
 def _transaction_of(delivery: Partial) -> bytes | None:
     """The transaction that a delivery belongs to; None: it belongs to none."""
     state = delivery.state
-    # Any other state is what the sender makes of the delivery itself: what we make of it is not told by that.
+    # Any other state is the sender's own, and does not decide our outcome.
     return state.txn_id if isinstance(state, TransactionalState) else None
 
 
 def _run(events: list[Event], at: int, most: int, limit: int) -> Iterator[bytes]:
-    """The payloads of a run of like transfers, ``most`` of them, each a delivery and no larger than ``limit``."""
+    """The payloads of a run of up to ``most`` similar transfers, each a whole delivery of at most ``limit`` octets."""
     first = events[at]
     assert first[0] == TRANSFER
     _, channel, shape, expected, _, _ = first

@@ -1,4 +1,4 @@
-"""Deliveries as they come over one link: under our credit, in one transfer or several (part 2 §2.6.14)."""
+"""The deliveries received over one link: under our credit, in one transfer or several (part 2 §2.6.14)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.performatives import AnyTarget, Source, Transfer
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
-# Messages that a client may send before it hears from us; it is told of room for more when half of that is used.
+# The credit that a client gets; it is renewed when half of it is used.
 CREDIT: Final = 1_000
 
 # The settle mode of a receiver that settles after its sender has (part 2 §2.8.3).
@@ -52,15 +52,15 @@ class Inflow:
         self.credit = 0
         """How many more messages the client may send."""
         self.is_settled_first = attach.rcv_settle_mode != SECOND
-        """Is our word on a delivery the last one? Otherwise the client settles it after that."""
+        """Do we settle a delivery first? Otherwise the client settles it after our outcome."""
 
     @property
     def is_between(self) -> bool:
-        """Is no delivery begun and not complete?"""
+        """Is there no incomplete delivery?"""
         return self._partial is None
 
     def answer(self, source: Source | None, target: AnyTarget | None, properties: Fields | None = None) -> Attach:
-        """Our attach, with the settle modes that the client asks for."""
+        """Our attach, with the settle modes that the client requested."""
         attach = self._attach
         return Attach(
             name=attach.name,
@@ -75,7 +75,7 @@ class Inflow:
         )
 
     def status(self, address: str | None) -> LinkStatus:
-        """How the link stands; ``address`` is that of its target."""
+        """The state of the link; ``address`` is that of its target."""
         attach = self._attach
         return LinkStatus(
             handle=attach.handle,
@@ -90,13 +90,12 @@ class Inflow:
     # ------------------------------------------------------------------ transfers
 
     def add(self, shape: Transfer, delivery_id: int | None, tag: bytes | None, payload: bytes) -> Partial | None:
-        """One transfer; returns the delivery if it is complete now. Call ``used`` when that was dealt with.
-
+        """Add one transfer; returns the delivery if it is complete now. Call ``used`` after handling it.
         Raises LinkFailure, SessionFailure.
         """
         self._parts.windows.received(1)
         if shape.resume:
-            # Of our side of a link nothing outlives it that could be resumed (part 2 §2.6.13).
+            # Our side of a link keeps nothing after its end that could be resumed (part 2 §2.6.13).
             raise LinkFailure(conditions.NOT_IMPLEMENTED, "a transfer resumes a delivery, which is not supported")
         partial = self._partial
         if partial is None:
@@ -111,7 +110,7 @@ class Inflow:
             raise SessionFailure(conditions.INVALID_FIELD, text, {"invalid-field": "delivery-id"})
         self._partial = partial
         if shape.aborted:
-            # Neither settled nor held by anybody: as if it had not been sent (part 2 §2.7.5).
+            # An aborted delivery counts as if it had not been sent (part 2 §2.7.5).
             self.drop()
             self.used(1)
             return None
@@ -122,7 +121,7 @@ class Inflow:
         return partial
 
     def drop(self) -> None:
-        """What has come of a delivery is not waited for any more."""
+        """Drop an incomplete delivery."""
         if self._partial is not None:
             self._partial.release()
             self._partial = None
@@ -130,13 +129,13 @@ class Inflow:
     # ------------------------------------------------------------------ credit
 
     def used(self, count: int) -> None:
-        """That many deliveries were dealt with."""
+        """Count handled deliveries, and renew the credit if half of it is used."""
         self._delivery_count = self._delivery_count + count & MASK
         self.credit -= count
         if self.credit <= self._credit_max >> 1:
             self.grant()
 
     def grant(self) -> None:
-        """Tell the client of all the room that there is."""
+        """Give the client its full credit."""
         self.credit = self._credit_max
         self._parts.windows.say_flow(self._handle, self._delivery_count, self._credit_max)

@@ -1,4 +1,4 @@
-"""Which kind of link an attach asks for (part 2 §2.7.3)."""
+"""Creates the kind of link that an attach asks for (part 2 §2.7.3)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MANAGEMENT: Final = "/management"
 
 
 def make_link(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
-    """The link with that handle of ours. Raises LinkFailure, BrokerError, StoreError: it is refused."""
+    """Create a link; ``handle`` is ours. Raises LinkFailure, BrokerError, StoreError: it is refused."""
     return _sender(parts, handle, attach) if attach.role else _receiver(parts, handle, attach)
 
 
 def _receiver(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
-    """The client sends."""
+    """A link over which the client sends."""
     target = attach.target
     if target is None:
         text = "a link over which the client sends needs a target"
@@ -47,7 +47,7 @@ def _receiver(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
 
 
 def _sender(parts: SessionParts, handle: int, attach: Attach) -> SessionLink:
-    """The client receives."""
+    """A link over which the client receives."""
     nodes = parts.connection.nodes
     if attach.source is not None and attach.source.address == MANAGEMENT:
         opened = nodes.management_source(attach)

@@ -1,4 +1,4 @@
-"""What all kinds of links have in common, as their session sees them (part 2 §2.6)."""
+"""The interface of all kinds of links to their session (part 2 §2.6)."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ class SessionLink(Protocol):
 
     @property
     def can_be_stolen(self) -> bool:
-        """Is there one of its name in the client's container, whatever its connection?"""
+        """Does another link of this name in the client's container, on any connection, replace it?"""
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
 
     def answer(self) -> Attach:
         """Our attach."""
 
     def attached(self) -> None:
-        """Our attach was said."""
+        """Our attach was sent."""
 
     def flowed(self, flow: Flow) -> None:
         """The client's flow for the link. Raises Failure."""
 
     def take(self, events: list[Event], at: int) -> int:
-        """Transfers of the client, from ``at`` on: some, or one. Tells where they end. Raises Failure, BrokerError."""
+        """Handle transfers of the client from ``at`` on: some, or one.
+
+        Returns where they end. Raises Failure, BrokerError.
+        """
 
     def detached(self, *, closed: bool) -> None:
-        """It ends: give back what it holds. ``closed``: for good, so that what belongs to it goes too."""
+        """It ends: give back its messages. ``closed``: for good, so that its subscription or node ends, too."""
 
     def stolen(self) -> None:
         """Its container has attached a link of this name elsewhere (part 2 §2.6.1)."""
@@ -58,7 +61,7 @@ class Detaching(Protocol):
     """Ends a link from our side."""
 
     def detach(self, link: SessionLink, failure: Failure) -> None:
-        """Detach it with an error; what comes for it until the client's detach is dropped."""
+        """Detach it with an error; frames for it before the client's detach are dropped."""
 
     def offer(self) -> None:
         """There is room for deliveries again."""

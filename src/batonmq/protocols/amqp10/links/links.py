@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.links.link_state import SessionLink
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
 
-# Without a handle-max a peer takes every handle (part 2 §2.7.2).
+# Without a handle-max a peer accepts every handle (part 2 §2.7.2).
 HANDLE_MAX: Final = 0xFFFF_FFFF
-# What a link takes beside what its attach says.
+# The memory of a link in octets, besides its attach.
 LINK_OCTETS: Final = 4_096
 
 
@@ -39,17 +39,17 @@ class Handle:
     def __init__(self, ours: int, size: int) -> None:
         self.ours = ours
         self.size = size
-        """What it takes of the connection's quota."""
+        """Its part of the connection's quota, in octets."""
         self.link: SessionLink | None = None
-        """None before it is answered, and after we have detached it."""
+        """The link; None before it is answered, and after we have detached it."""
 
     def lead_to(self, link: SessionLink | None) -> None:
-        """It is this link's from now on."""
+        """Set the link."""
         self.link = link
 
 
 class Links:
-    """Attached by the client alone."""
+    """The links of one session, which only the client attaches."""
 
     __slots__ = ("_by_handle", "_handle_max", "_ours", "_peer_handle_max")
 
@@ -61,7 +61,7 @@ class Links:
         self._ours: set[int] = set()
 
     def __iter__(self) -> Iterator[SessionLink]:
-        # An error may end one while all are told something.
+        # A copy: an error may end a link during a call to all.
         return iter([handle.link for handle in self._by_handle.values() if handle.link is not None])
 
     # ------------------------------------------------------------------ what the client says
@@ -76,7 +76,7 @@ class Links:
         ours = next(free for free in range(len(self._ours) + 1) if free not in self._ours)
         if ours > self._peer_handle_max:
             raise SessionFailure(conditions.RESOURCE_LIMIT_EXCEEDED, "there is no handle left for our side of the link")
-        # A link keeps what its attach says, which may be as long as a frame, and takes more when it is decoded.
+        # A link keeps its attach, which may be as long as a frame, and is larger when decoded.
         size = LINK_OCTETS + 16 * len(encode_composite(attach))
         if not parts.connection.link_quota.take(size):
             text = "the links of the connection take too much memory together"
@@ -105,7 +105,7 @@ class Links:
                 self._end(handle, link, parts, closed=False)
                 _refuse(parts, attach, ours, LinkFailure(conditions.RESOURCE_LIMIT_EXCEEDED, reason))
 
-        # A queue that was made for it is there before the client hears so.
+        # A queue declared for it is on the disk before the client is told.
         barrier.wait_for_change(before, done, failed)
 
     def flow(self, flow: Flow) -> None:
@@ -116,10 +116,10 @@ class Links:
             link.flowed(flow)
 
     def take(self, events: list[Event], at: int, number: int, parts: SessionParts) -> int:
-        """Transfers over the link with that handle of the client's; tells where they end."""
+        """Handle transfers over the link with that handle of the client's; returns where they end."""
         link = self._find(number).link
         if link is None:
-            # They were sent before the client knew that the link has ended.
+            # The client did not know yet that the link has ended.
             parts.windows.received(transfers_of(events[at]))
             return at + 1
         return link.take(events, at)
@@ -150,12 +150,12 @@ class Links:
             self.end(handle.link, failure, parts)
 
     def end(self, link: SessionLink, failure: Failure, parts: SessionParts) -> None:
-        """Detach a link with an error; what comes for it until the client's detach is dropped."""
+        """Detach a link with an error; frames for it before the client's detach are dropped."""
         for handle in self._by_handle.values():
             if handle.link is link:
-                # What it stands for is the client's to end.
+                # Not closed: only the client may end the subscription behind it.
                 self._end(handle, link, parts, closed=False)
-                # After the answer to whoever deleted its queue: clients that did it themselves wait for that first.
+                # After the answer to the deletion of its queue: a client that deleted it itself expects that first.
                 parts.channel.say_behind(Detach(handle=handle.ours, closed=True, error=failure.error()))
                 return
 
@@ -166,7 +166,7 @@ class Links:
         link.detached(closed=closed)
 
     def release(self, parts: SessionParts) -> None:
-        """The session ends, and all links with it; they may be attached anew."""
+        """The session ends, and all its links; they may be attached again."""
         for handle in list(self._by_handle.values()):
             if handle.link is not None:
                 self._end(handle, handle.link, parts, closed=False)
@@ -176,7 +176,7 @@ class Links:
 
 
 def _refuse(parts: SessionParts, attach: Attach, ours: int, failure: Failure) -> None:
-    """An attach without the terminus that was asked for, and a detach that tells why (part 2 §2.6.3)."""
+    """Send an attach without the requested terminus, and a detach with the reason (part 2 §2.6.3)."""
     refusal = Attach(
         name=attach.name,
         handle=ours,

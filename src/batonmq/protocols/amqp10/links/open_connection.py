@@ -1,4 +1,4 @@
-"""A connection that is open: what it has come to, for all its sessions and links."""
+"""An open connection: the result of its handshake, for all its sessions and links."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.terms import Terms
     from batonmq.protocols.sessions.link import Link
 
-# Of a connection's links: some 8,000, if their attaches say no more than most do.
+# The memory of a connection's links in octets: about 8,000 links with usual attaches.
 LINKS_OCTETS = 64 << 20
-# Beyond one message of the largest size, for messages that come over several links at the same time.
+# The octets beyond one message of the largest size, for incomplete messages over several links.
 PARTIAL_SPARE = 1 << 20
 
 
@@ -52,15 +52,15 @@ class OpenConnection:
         self.terms = terms
         self.operations = operations
         self.nodes = nodes
-        """Where addresses lead, and the queues that the connection has made for itself."""
+        """Resolves addresses, and knows the connection's own queues."""
         self.containers = containers
         self.identity = identity
-        """Under which it stands among the containers."""
+        """Its identity among the containers."""
         self.routes = Routes(operations)
         self.deaf = DeafQueues()
         self.link_quota = Quota(LINKS_OCTETS)
-        """What all links together may take, with what their attaches say."""
+        """The memory of all links together, with their attaches."""
         self.partial_quota = Quota(terms.settings.max_message_size + PARTIAL_SPARE)
-        """What messages of which more is to come may take together."""
+        """The memory of all incomplete messages together."""
         self.transaction_quota = Quota(terms.settings.max_transaction_size)
-        """What the transactions of all sessions together may hold."""
+        """The messages in the transactions of all sessions together."""

@@ -42,7 +42,7 @@ class OutgoingLink(Receiver):
         self._credit = sender.credit
         self._parts = parts
         self._opened = opened
-        # What was delivered to it and is larger than the client takes.
+        # Messages delivered to it that are larger than the client accepts.
         self._too_large: list[QueuedMessage] = []
         self.name = attach.name
         parts.connection.operations.subscribe(opened.queue, self)
@@ -56,11 +56,11 @@ class OutgoingLink(Receiver):
 
     @property
     def can_be_stolen(self) -> bool:
-        """Is there one of its name in the client's container?"""
+        """Does another link of this name in the client's container replace it?"""
         return True
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
         return self._sender.status(self._opened.queue.name)
 
     def answer(self) -> Attach:
@@ -68,17 +68,17 @@ class OutgoingLink(Receiver):
         return self._sender.answer()
 
     def attached(self) -> None:
-        """Our attach was said. The first credit comes from the client."""
+        """Our attach was sent. The first credit comes from the client."""
 
     def subscriber(self) -> Subscriber | None:
         client = self._parts.connection.link.client
-        # Its credit is the client's to give: there is no prefetch that the broker would know of.
+        # The client gives the credit, so the broker knows no prefetch.
         return Subscriber(client, self._parts.channel.number, 0) if client is not None else None
 
     # ------------------------------------------------------------------ what the client says
 
     def flowed(self, flow: Flow) -> None:
-        """The client gives credit, or takes some back. Raises LinkFailure."""
+        """Take over the credit that the client gives, or takes back. Raises LinkFailure."""
         credit = self._credit
         if credit.drain and not flow.drain:
             self.queue.stop_draining(self)
@@ -94,11 +94,11 @@ class OutgoingLink(Receiver):
             self._sender.say(self.queue.ready_count)
 
     def take(self, events: list[Event], at: int) -> int:
-        """The client sends over a link on which it receives. Raises SessionFailure."""
+        """Raises SessionFailure: the client may not send over a link on which it receives."""
         raise no_sender(self.name)
 
     def detached(self, *, closed: bool) -> None:
-        """It ends: it gets no more, and what it holds goes back."""
+        """It ends: stop deliveries, and give back the messages it holds."""
         self.is_over = True
         self._sender.stop()
         self._return_too_large()
@@ -132,7 +132,7 @@ class OutgoingLink(Receiver):
         self._parts.connection.link.barrier.hold(batch)
 
     def drained(self) -> None:
-        """The queue has given all that it could: the credit that is left goes (§2.6.7)."""
+        """The queue has no more messages for it: give up the rest of the credit (§2.6.7)."""
         if self._credit.drain:
             self._sender.end_drain(self.queue.ready_count)
             if not self._credit.left:
@@ -143,10 +143,10 @@ class OutgoingLink(Receiver):
         failure = LinkFailure(conditions.RESOURCE_DELETED, f"queue '{self._opened.queue.name}' is gone")
         self._parts.links.detach(self, failure)
 
-    # ------------------------------------------------------------------ what is larger than the client takes
+    # ------------------------------------------------------------------ messages that are too large
 
     def _fitting(self, batch: list[QueuedMessage]) -> list[QueuedMessage]:
-        """Of these, the ones before the first that is too large: the link ends with that one (part 2 §2.7.3)."""
+        """The messages before the first one that is too large, which ends the link (part 2 §2.7.3)."""
         for at, payload in enumerate(self._sender.written(batch)):
             if len(payload) > self._sender.most:
                 self._too_large += batch[at:]
@@ -156,7 +156,7 @@ class OutgoingLink(Receiver):
         return batch
 
     def turn_ended(self) -> None:
-        """It ends for a message that is too large."""
+        """End the link if a message was too large."""
         if self._too_large:
             text = f"a message in queue '{self._opened.queue.name}' is larger than {self._sender.most} bytes"
             self._parts.links.detach(self, LinkFailure(conditions.MESSAGE_SIZE_EXCEEDED, text))
@@ -169,7 +169,7 @@ class OutgoingLink(Receiver):
     # ------------------------------------------------------------------ what else happens
 
     def stolen(self) -> None:
-        """Its container has attached a link of this name elsewhere."""
+        """Its container has attached a link of this name elsewhere: detach this one."""
         self._parts.links.detach(self, stolen(self.name))
 
     def offer(self) -> None:

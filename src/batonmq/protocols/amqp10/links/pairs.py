@@ -1,4 +1,4 @@
-"""Pairs of links with one name, by which a client sends requests and gets answers (linkpair-v1.0)."""
+"""Pairs of links with one name, for a client's requests and their answers (linkpair-v1.0)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Answering(Protocol):
     """The half of a pair over which the client receives."""
 
     def push(self, payload: bytes) -> bool:
-        """Send a message as it is on the wire, or keep it until the client takes it; False: too many wait already."""
+        """Send an encoded message, or keep it until the client takes it; False: too many wait already."""
 
 
 class LinkPairs:
@@ -21,13 +21,13 @@ class LinkPairs:
         self._answering: dict[str, Answering] = {}
 
     def add(self, name: str, link: Answering) -> None:
-        """The half over which the client receives is attached."""
+        """Add a half over which the client receives."""
         self._answering[name] = link
 
     def drop(self, name: str) -> None:
-        """It has ended."""
+        """Remove a half that has ended."""
         self._answering.pop(name, None)
 
     def find(self, name: str) -> Answering | None:
-        """The half over which the answers to requests of that link go."""
+        """The half for the answers to requests of that link."""
         return self._answering.get(name)

@@ -1,4 +1,4 @@
-"""A delivery of which more is to come (part 2 §2.6.14)."""
+"""A delivery in several transfers (part 2 §2.6.14)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.failures import LinkFailure
 
-# What a piece takes beside its octets.
+# The memory of a piece besides its octets.
 PIECE_OCTETS = 64
 
 if TYPE_CHECKING:
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class Partial:
-    """What has come of one delivery."""
+    """The transfers received of one delivery."""
 
     __slots__ = ("_pieces", "_quota", "_size", "_taken", "delivery_id", "is_settled", "state")
 
     def __init__(self, delivery_id: int, quota: Quota) -> None:
-        """``quota`` is what all deliveries of the connection may hold of which more is to come."""
+        """``quota`` is for all incomplete deliveries of the connection."""
         self.delivery_id = delivery_id
         self._quota = quota
         self._pieces: list[bytes] = []
         self._size = self._taken = 0
         self.is_settled = False
-        """Did any of its transfers say so?"""
+        """Was any of its transfers settled?"""
         self.state: DeliveryState | None = None
 
     def add(self, shape: Transfer, payload: bytes, most: int) -> None:
-        """One more transfer of it. Raises LinkFailure for more octets than ``most``, or than there is room for."""
+        """Add a transfer. Raises LinkFailure for more octets than ``most``, or than the quota allows."""
         if self._size + len(payload) > most:
             raise LinkFailure(conditions.MESSAGE_SIZE_EXCEEDED, f"the message is larger than {most} bytes")
         if shape.more or self._pieces:
@@ -48,10 +48,10 @@ class Partial:
             self.state = shape.state
 
     def whole(self) -> bytes:
-        """All of it, when the last has come."""
+        """The whole message, after the last transfer."""
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
     def release(self) -> None:
-        """It is complete, or will never be: it counts no more."""
+        """Give its quota back: it is complete, or was dropped."""
         self._quota.give_back(self._taken)
         self._taken = 0

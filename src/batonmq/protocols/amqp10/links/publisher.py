@@ -1,4 +1,4 @@
-"""Messages of a client on their way into the queues: routing and checks, whatever link they came over."""
+"""Publishes a client's messages, from any link: routing and checks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from batonmq.properties import Properties
     from batonmq.protocols.amqp10.links.open_connection import OpenConnection
 
-# The header that the annotation x-cc becomes, as it stands in a table.
+# The encoded name of the header that the annotation x-cc becomes.
 COPIES: Final = b"\x02CC"
 
 
 class Publisher:
-    """That of one connection."""
+    """The publisher of one connection."""
 
     __slots__ = ("_connection", "_operations")
 
@@ -29,14 +29,13 @@ class Publisher:
         self._operations = connection.operations
 
     def route(self, exchange: str, routing_key: str) -> Route:
-        """Where messages to this address go. Raises NotFound, AccessRefused."""
+        """The route of messages to this address. Raises NotFound, AccessRefused."""
         route = self._connection.routes.find(exchange, routing_key)
         self._connection.link.intake.published(route)
         return route
 
     def targets(self, route: Route, message: Message) -> list[Target]:
-        """The queues that a message goes to, once it is known that they may have it; none: nobody wants it.
-
+        """Check a message, and return the queues that it goes to; empty: it is unroutable.
         Raises AccessRefused, PreconditionFailed, ResourceError.
         """
         properties = message.properties
@@ -61,11 +60,11 @@ class Publisher:
         return targets
 
     def put(self, message: Message, targets: list[Target]) -> int:
-        """Into the queues; tells KEPT, STORED or REFUSED."""
+        """Publish to the queues; returns KEPT, STORED or REFUSED."""
         return self._operations.vhost.router.publish(message, targets)
 
     def _check_user(self, properties: Properties) -> None:
-        """The property user-id, if any, is who has logged in (part 3 §3.2.4)."""
+        """Check that the property user-id, if any, is the logged-in user (part 3 §3.2.4). Raises AccessRefused."""
         user = properties.user_id
         known = self._operations.user
         if user is not None and user != known.name and "impersonator" not in known.tags:
@@ -75,7 +74,7 @@ class Publisher:
 def _keys(message: Message) -> list[str]:
     """The routing keys of a message: its own, and those of the annotation x-cc. Raises PreconditionFailed.
 
-    An application property of the same name is none of them, and is no list.
+    An application property of the same name does not count; it cannot be a list.
     """
     copies = (message.properties.headers or {}).get("CC")
     further = carbon_copies({"CC": copies}) if isinstance(copies, list) else []

@@ -1,4 +1,4 @@
-"""A link over which messages reach the client that are in no queue: direct replies, answers to requests."""
+"""A link for messages that are in no queue: direct replies, answers to requests."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
     from batonmq.queued import QueuedMessage
 
-# What may wait for the client's credit: nobody can be made to wait for somebody else's client, and there is no queue.
+# The most messages that wait for the client's credit: their senders cannot wait for it, and there is no queue.
 WAITING_MAX: Final = 1_000
 WAITING_OCTETS_MAX: Final = 16 << 20
 
 
 class PushingLink:
-    """Sends what it is given as soon as the client takes it."""
+    """Sends each message as soon as the client has credit."""
 
     __slots__ = (
         "_ended",
@@ -60,7 +60,7 @@ class PushingLink:
         self.can_be_stolen = can_be_stolen
 
     def push(self, payload: bytes) -> bool:
-        """Send a message as it is on the wire, or keep it until the client takes it; False: too many wait already."""
+        """Send an encoded message, or keep it until the client takes it; False: too many wait already."""
         if not self._waiting and self._sender.has_room():
             self._sender.send_payload(payload)
             return True
@@ -75,7 +75,7 @@ class PushingLink:
         return self.push(self._sender.written([queued])[0])
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
         return self._sender.status()
 
     def answer(self) -> Attach:
@@ -83,10 +83,10 @@ class PushingLink:
         return self._sender.answer()
 
     def attached(self) -> None:
-        """Our attach was said."""
+        """Our attach was sent."""
 
     def flowed(self, flow: Flow) -> None:
-        """The client gives credit, or takes some back. Raises LinkFailure."""
+        """Take over the credit that the client gives, or takes back. Raises LinkFailure."""
         credit = self._sender.credit
         credit.flowed(flow)
         self.offer()
@@ -94,18 +94,18 @@ class PushingLink:
             self._sender.say(len(self._waiting))
 
     def take(self, events: list[Event], at: int) -> int:
-        """The client sends over a link on which it receives. Raises SessionFailure."""
+        """Raises SessionFailure: the client may not send over a link on which it receives."""
         raise no_sender(self.name)
 
     def detached(self, *, closed: bool) -> None:
-        """It ends, and what waits is dropped."""
+        """It ends: drop the waiting messages."""
         self._sender.stop()
         self._waiting.clear()
         self._ended()
         self._parts.connection.nodes.close(self._opened, closed=closed)
 
     def stolen(self) -> None:
-        """Its container has attached a link of this name elsewhere."""
+        """Its container has attached a link of this name elsewhere: detach this one."""
         self._parts.links.detach(self, stolen(self.name))
 
     def offer(self) -> None:
@@ -118,4 +118,4 @@ class PushingLink:
             self._sender.end_drain(len(self._waiting))
 
     def withdraw(self) -> None:
-        """There is no room: what comes waits."""
+        """There is no room: further messages wait."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Replies(Consumer):
-    """Takes the replies for one link; has no queue that could wait for it."""
+    """Takes the replies for one link, without a queue that could keep them."""
 
     __slots__ = ("_link",)
 
@@ -25,7 +25,7 @@ class Replies(Consumer):
         self._link: PushingLink | None = None
 
     def serve(self, link: PushingLink) -> None:
-        """Replies go over this link."""
+        """Set the link for the replies."""
         self._link = link
 
     def deliver(self, queued: QueuedMessage) -> bool:
@@ -37,11 +37,11 @@ class Replies(Consumer):
         return True
 
     def cancelled(self) -> None:
-        """No queue can go away under it."""
+        """Do nothing: it has no queue that could be deleted."""
 
 
 def reply_link(parts: SessionParts, handle: int, attach: Attach, opened: OpenedSource) -> PushingLink:
-    """The link, of which the source has the address to which replies are to be sent."""
+    """Create the link; its source has the address for replies."""
     desk = parts.connection.operations.vhost.replies
     consumer = Replies(attach.name)
     token = desk.open(consumer)

@@ -1,4 +1,4 @@
-"""What links have in common that take requests of the client, one transfer after another, and deliver nothing."""
+"""The base of links that take requests of the client, one transfer after another, and deliver nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["RequestLink"]
 
 
 class RequestLink(metaclass=ABCMeta):
-    """A ``SessionLink`` over which requests come. All clients of a library give it one name, so none is stolen."""
+    """A ``SessionLink`` for requests. All clients of a library give it the same name, so it cannot be stolen."""
 
     __slots__ = ("_attach", "_inflow", "_parts", "can_be_stolen", "client_sends", "name")
 
     def __init__(self, parts: SessionParts, handle: int, attach: Attach, credit: int = CREDIT) -> None:
-        """``handle`` is ours. ``credit``: how many requests may come before the client hears from us.
+        """``handle`` is ours. ``credit``: how many requests the client may send before it is renewed.
 
         Raises LinkFailure.
         """
@@ -38,19 +38,19 @@ class RequestLink(metaclass=ABCMeta):
 
     @abstractmethod
     def _receive(self, request: Partial) -> None:
-        """A whole request has come. Raises Failure, BrokerError."""
+        """Handle a complete request. Raises Failure, BrokerError."""
 
     def attached(self) -> None:
-        """Our attach was said: the client may send."""
+        """Our attach was sent: let the client send."""
         self._inflow.grant()
 
     def flowed(self, flow: Flow) -> None:
-        """The client tells how many requests it has; it is answered if it wants to be."""
+        """The client's flow tells how many requests it has; answer it on request."""
         if flow.echo:
             self._inflow.grant()
 
     def take(self, events: list[Event], at: int) -> int:
-        """One transfer of a request. Raises Failure, BrokerError."""
+        """Handle one transfer of a request. Raises Failure, BrokerError."""
         _, _, shape, delivery_id, tag, payload = single(events, at)
         request = self._inflow.add(shape, delivery_id, tag, payload)
         if request is not None:
@@ -61,27 +61,27 @@ class RequestLink(metaclass=ABCMeta):
         return at + 1
 
     def _tell(self, state: DeliveryState, request: Partial) -> None:
-        """Tell the outcome of a request."""
+        """Send the outcome of a request."""
         self._parts.receipts.tell(state, request.delivery_id, is_settled=self._inflow.is_settled_first)
 
     def detached(self, *, closed: bool) -> None:
-        """It ends."""
+        """It ends: drop an incomplete request."""
         self._inflow.drop()
 
     def stolen(self) -> None:
-        """Its container has attached a link of this name elsewhere."""
+        """Its container has attached a link of this name elsewhere: detach this one."""
         self._parts.links.detach(self, stolen(self.name))
 
     @abstractmethod
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
 
     @abstractmethod
     def answer(self) -> Attach:
         """Our attach."""
 
     def offer(self) -> None:  # noqa: B027  (a link for requests has nothing to do)
-        """Nothing is delivered over it."""
+        """Do nothing: no messages are delivered over it."""
 
     def withdraw(self) -> None:  # noqa: B027
-        """Nothing is delivered over it."""
+        """Do nothing: no messages are delivered over it."""

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.management import Management
 
-# Requests that a client may send before it hears from us.
+# The credit for requests.
 CREDIT: Final = 100
 
 
 class RequestingLink(RequestLink):
-    """Has its requests done, and the answers sent over the other half."""
+    """Passes requests on, and sends the answers over the other half."""
 
     __slots__ = ("_management",)
 
@@ -31,7 +31,7 @@ class RequestingLink(RequestLink):
         self._management = management
 
     def status(self) -> LinkStatus:
-        """How it stands, for listings."""
+        """The state of the link, for listings."""
         return self._inflow.status("/management")
 
     def answer(self) -> Attach:
@@ -48,7 +48,7 @@ class RequestingLink(RequestLink):
         self._management.handle(request.whole(), self._reply)
 
     def _reply(self, payload: bytes) -> None:
-        """The answer to a request; whoever takes none may have none."""
+        """Send the answer to a request; it is dropped if the other half is gone or full."""
         link = self._parts.pairs.find(self.name)
         if link is not None:
             link.push(payload)

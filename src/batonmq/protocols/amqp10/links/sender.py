@@ -1,4 +1,4 @@
-"""What all links have in common over which the client receives, wherever their messages come from."""
+"""Our end of all links over which the client receives, whatever the source of their messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTLED: Final = 1
 
 
 class Sender:
-    """Our end of such a link: its credit, and how its transfers begin."""
+    """Our end of such a link: its credit, and the prefix of its transfers."""
 
     __slots__ = (
         "_attach",
@@ -43,16 +43,16 @@ class Sender:
         self._attach = attach
         self._opened = opened
         self.is_settled = attach.snd_settle_mode == SETTLED
-        """Is everything settled when it is sent?"""
+        """Are all messages sent settled?"""
         self._prefix = transfer_prefix(parts.channel.number, handle, settled=self.is_settled)
         self.most: int = attach.max_message_size or 0
-        """Bytes of the largest message that the client takes; 0: there is no limit (part 2 §2.7.3)."""
+        """The largest message that the client accepts, in bytes; 0: no limit (part 2 §2.7.3)."""
         self.credit = Credit(handle, parts.windows)
         self._writer = MessageWriter(parts.connection.terms.dialect)
         self._clock = parts.connection.link.broker.clock
 
     def answer(self) -> Attach:
-        """Our attach, with the settle modes that the client asks for."""
+        """Our attach, with the settle modes that the client requested."""
         attach = self._attach
         return Attach(
             name=attach.name,
@@ -67,7 +67,7 @@ class Sender:
         )
 
     def status(self, queue: str = "") -> LinkStatus:
-        """How the link stands; ``queue`` is where its messages come from."""
+        """The state of the link; ``queue`` is the name of its queue."""
         attach, opened = self._attach, self._opened
         return LinkStatus(
             handle=attach.handle,
@@ -82,34 +82,34 @@ class Sender:
         )
 
     def has_room(self) -> bool:
-        """Would the client take a message now?"""
+        """Would the client accept a message now?"""
         output = self._parts.channel.output
         return self.credit.left > 0 and output.unsent < output.limit and self._parts.deliveries.room() > 0
 
     def room(self) -> int:
-        """How many messages the client would take now."""
+        """How many messages the client would accept now."""
         return min(self.credit.left, self._parts.deliveries.room()) if self.has_room() else 0
 
     def say(self, available: int) -> None:
-        """Our flow for the link; ``available`` is how many messages wait in its queue."""
+        """Send our flow for the link; ``available`` is how many messages wait in its queue."""
         self.credit.say(available, self._parts.deliveries.late(self._prefix))
 
     def end_drain(self, available: int) -> None:
-        """There is nothing more for the credit that is left: it goes, once the client has all that came before.
+        """Give up the rest of the credit, as there are no messages for it, once all earlier ones are sent.
 
-        Until then the link drains; it is offered room when that is so.
+        Until then the link keeps draining; it is offered room when they are.
         """
         if not self._parts.deliveries.late(self._prefix):
             self.credit.end_drain(available)
 
     def stop(self) -> None:
-        """The link ends, and nothing follows."""
+        """The link ends: send nothing more."""
         self.credit.stop()
         if self._parts.deliveries.drop_waiting(self._prefix):
             self._parts.links.offer()
 
     def send(self, batch: list[QueuedMessage]) -> None:
-        """Deliver these, not more than there is room for."""
+        """Deliver these messages, which must not be more than there is room for."""
         self.credit.take(len(batch))
         lead = self._writer.lead(batch)
         if lead is None:
@@ -119,12 +119,12 @@ class Sender:
         self._parts.deliveries.send(self._prefix, batch, payloads, lead, is_settled=self.is_settled)
 
     def written(self, batch: list[QueuedMessage]) -> list[bytes]:
-        """These messages as they are on the wire."""
+        """These messages in encoded form."""
         now = int(self._clock.time() * 1000)
         sections = self._writer.sections
         return [sections(queued, now) for queued in batch]
 
     def send_payload(self, payload: bytes) -> None:
-        """Deliver a message as it is on the wire, of which nothing is noted."""
+        """Deliver an encoded message, without keeping track of it."""
         self.credit.take(1)
         self._parts.deliveries.send_payloads(self._prefix, [payload])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SessionParts:
-    """Made once for each session."""
+    """The parts of a session, created once for it."""
 
     __slots__ = (
         "channel",
@@ -53,9 +53,9 @@ class SessionParts:
         self.channel = channel
         self.windows = windows
         self.receipts = receipts
-        """What is said of deliveries that came."""
+        """Sends the outcomes of received deliveries."""
         self.deliveries = deliveries
-        """What was delivered, and is unsettled."""
+        """Sends messages, and knows the unsettled ones."""
         self.transactions = transactions
         self.settling = settling
         self.publisher = publisher

@@ -1,4 +1,4 @@
-"""What a sender settles when it sends (part 2 §2.8.2)."""
+"""Names of a sender's settle modes (part 2 §2.8.2)."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _WORDS: Final = {0: "unsettled", 1: "settled"}
 
 
 def settle_mode(mode: int | None) -> str:
-    """The specification's word for a snd-settle-mode: unsettled, settled, or mixed, also where nothing was said."""
+    """The specification's name of a snd-settle-mode: unsettled, settled, or mixed, which is also the default."""
     return _WORDS.get(mode, "mixed") if mode is not None else "mixed"

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-# Deadlines are looked at every 10 ms.
+# Seconds. Deadlines are checked every 10 ms.
 LEASE_MIN = 0.1
 
 
@@ -51,7 +51,7 @@ class SendOptions(TypedDict, total=False):
     group: str | None
     """Messages of one group are held by one receiver at a time, in order."""
     created_at: datetime | None
-    """When the application made the message; carried along in whole seconds."""
+    """When the application made the message; sent in whole seconds."""
     durable: bool
     """Does the message survive a restart, in a durable queue? Default: True."""
 
@@ -120,7 +120,7 @@ def otherwise_declared(queue: str, said: str) -> str:
 
 
 def _of_another_type(queue: str, there: str, asked: str) -> str:
-    """A value in RabbitMQ's text: "none" stands for an argument that was not given."""
+    """The text for a queue of another type. RabbitMQ says "none" of a queue that was declared without a type."""
     if there == "stream":
         return f"'{queue}' is there as a stream, which is no queue"
     types = [f"a {'classic' if name == 'none' else name} queue" for name in (there, asked)]

@@ -28,7 +28,7 @@ from batonmq.errors import (
 
 __all__ = ["OF_A_PLACE", "REMEDIES", "Telling", "told"]
 
-# The remedy for each class of error; subclasses have remedies of their own. "": the text says what to do.
+# The remedy for each class of error, not for its subclasses: their own texts say what to do. "": so does this one's.
 REMEDIES: Final[Mapping[type[BatonError], str]] = MappingProxyType(
     {
         AccessRefused: "",

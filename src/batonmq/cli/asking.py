@@ -22,7 +22,7 @@ def ask(context: click.Context, operation: str, **arguments: object) -> dict[str
 
 
 def ask_list(context: click.Context, operation: str, key: str, **arguments: object) -> list[dict[str, Any]]:
-    """Ask the broker for a list, which the answer has under a key. Raises Failure, also when there is none."""
+    """Ask the broker for the list under that key of its answer. Raises Failure, also if there is no list."""
     found = ask(context, operation, **arguments).get(key)
     if not isinstance(found, list):
         raise Failure("the broker's answer cannot be read")

@@ -1,4 +1,4 @@
-"""batonmq asyncapi: what the handlers of a worker take and reply, as a document."""
+"""batonmq asyncapi: a document with the messages and replies of a worker's handlers."""
 
 from __future__ import annotations
 

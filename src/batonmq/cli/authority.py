@@ -23,7 +23,7 @@ __all__ = ["Authority", "Issued"]
 
 # RFC 5280, appendix A.1: ub-common-name.
 LONGEST_COMMON_NAME = 64
-# Clocks differ: a certificate is valid from a little before it was made.
+# Clocks differ: a certificate is valid from a little before its creation.
 EARLIER = timedelta(hours=1)
 
 

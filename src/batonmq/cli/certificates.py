@@ -86,7 +86,7 @@ def _check_name(name: str) -> None:
 
 
 def _make(names: tuple[str, ...], user: str, days: int) -> dict[str, bytes]:
-    """The files' names and what is in them."""
+    """The files' contents, by name."""
     try:
         from batonmq.cli.authority import Authority
     except ModuleNotFoundError as error:

@@ -12,12 +12,12 @@ __all__ = ["PASSWORD", "USER", "given_user", "url_of_user"]
 
 USER, PASSWORD = "BATONMQ_USER", "BATONMQ_PASSWORD"
 
-# Octets. No password is longer.
+# The most octets read from such a file: no password is longer.
 LONGEST = 4096
 
 
 def given_user() -> tuple[str, str] | None:
-    """Name and password, each from its variable, or from the file that it names with ``_FILE`` behind it.
+    """Name and password, each from its variable, or from a file that the variable with the suffix ``_FILE`` names.
 
     None: the environment names no user. Failure when only one of the two is set, or a file cannot be read.
     """
@@ -31,7 +31,7 @@ def given_user() -> tuple[str, str] | None:
 
 
 def url_of_user(address: str) -> str | None:
-    """A URL of AMQP for the user of the environment at host and port; None: there is none."""
+    """An AMQP URL for the user of the environment, at a host and port; None: there is none."""
     found = given_user()
     if found is None:
         return None

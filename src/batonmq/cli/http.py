@@ -83,7 +83,7 @@ class HttpApi:
 
     @staticmethod
     def quoted(name: str) -> str:
-        """A name as it stands in a path."""
+        """A name, escaped for a path."""
         return quote(name, safe="")
 
     def _read(self, answer: bytes) -> Any:  # noqa: ANN401  (JSON)

@@ -28,7 +28,7 @@ def vhosts(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the virtual hosts that the user may open, with what is in their queues and what went through them.
+    """List the virtual hosts that the user may open, with the messages in their queues, and those that went through.
 
     A user with the tag administrator or monitoring sees all of them. ENQUEUED and ACCEPTED count from the start of the
     broker.
@@ -58,7 +58,7 @@ def connections(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the user's connections, this one included, with the messages sent over each.
+    """List the user's connections, this one included, with the numbers of messages published and delivered over each.
 
     A user with the tag administrator or monitoring sees those of all users.
     """
@@ -104,7 +104,7 @@ def channels(
 ) -> None:
     """List the channels of AMQP 0-9-1, the sessions of AMQP 1.0 and the connections of STOMP, of the user or of all.
 
-    UNSETTLED messages are in the client's hands.
+    UNSETTLED messages are held by the client.
     """
     _show(
         ask_list(context, "channels.list", "channels"),

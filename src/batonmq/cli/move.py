@@ -161,7 +161,7 @@ def _define(here: Place, plan: Plan) -> None:
             click.echo(shown(line), err=True)
         return
     if here.has_policies:
-        # Before the queues: each then begins with the settings that it is to have.
+        # Before the queues, so that each starts with its final settings.
         for line in here.make_policies(list(plan.found.policies)):
             say(f"{line} is set")
     for queue, declared, is_there in plan.queues:

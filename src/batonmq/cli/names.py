@@ -78,12 +78,12 @@ def _escaped(character: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns of a terminal a text takes that is ``shown``: most characters of East Asia take two."""
+    """How many columns of a terminal a ``shown`` text takes: most East Asian characters take two."""
     return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
 def cut(text: str, width: int) -> str:
-    """As much of a text that is ``shown`` as fits into so many columns."""
+    """As much of a ``shown`` text as fits into so many columns."""
     if columns(text) <= width:
         return text
     for index, character in enumerate(text):

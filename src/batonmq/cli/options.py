@@ -1,4 +1,4 @@
-"""What several commands have in common: the URL, and errors in one line."""
+"""What commands share: the URL, and errors in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def note_url(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
-    """For an option `--url`: what `chosen_url` returns."""
+    """The callback of an option `--url`: notes the URL for `chosen_url`."""
     if url is not None:
         context.find_root().meta["batonmq.url"] = url
     return url

@@ -39,7 +39,7 @@ def outbox() -> None:
 @DATABASE
 @click.option("--sql", is_flag=True, help="Print the statement, and do nothing. DATABASE may be: sqlite, postgresql.")
 def create(database: str, sql: bool) -> None:
-    """Create the table in DATABASE, unless it is there."""
+    """Create the table in DATABASE, unless it exists."""
     from batonmq.api.outbox.table import create_statements
     from batonmq.contrib.outbox import create_table
 

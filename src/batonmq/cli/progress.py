@@ -18,7 +18,7 @@ class Progress:
     """Counts messages. On a terminal it shows their number and rate, on stderr."""
 
     def __init__(self, done: str, total: int | None = None) -> None:
-        """`done` says what has happened to them: "sent"."""
+        """`done`: what has happened to the messages, such as "sent"."""
         self.count = 0
         self._done = done
         self._total = total

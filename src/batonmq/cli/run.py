@@ -117,7 +117,7 @@ def _check_url(url: str, shown: str) -> None:
 
 
 def _leave_soon(exit_code: int) -> None:
-    """Leave without waiting for threads: handlers may have left non-daemon threads that never end."""
+    """Leave within EXIT_SECONDS, even if handlers have left non-daemon threads that never end."""
     if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
         return
     timer = threading.Timer(EXIT_SECONDS, os._exit, (exit_code,))

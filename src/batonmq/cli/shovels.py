@@ -30,11 +30,10 @@ def shovels(
     as_json: bool,
     url: str | None,  # noqa: ARG001 - noted by its callback
 ) -> None:
-    """List the shovels that a broker runs, and their state.
+    """List the shovels that a broker runs, and their state. `batonmq shovel` runs one without a broker.
 
-    `batonmq shovel` runs one without a broker. It uses the broker's HTTP API, as a user with the tag monitoring or
-    administrator: the URL is that of the API, or an AMQP URL of an administrator. MOVED counts from when the shovel was
-    made, or the broker started.
+    This uses the broker's HTTP API, as a user with the tag monitoring or administrator: the URL is that of the API, or
+    an AMQP URL of an administrator. MOVED counts from when the shovel was made, or the broker started.
     """
     found = HttpApi(context).get("/api/shovels" if vhost is None else f"/api/shovels/{quote(vhost, safe='')}")
     if not isinstance(found, list):

@@ -10,7 +10,7 @@ __all__ = ["counted", "table"]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows in columns; those listed in `right` are aligned to the right."""
+    """Rows in columns, below their heads; the columns whose numbers are in `right` are aligned to the right."""
     rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(columns(row[column]) for row in (head, *rows)) for column in range(len(head))]
     lines = [

@@ -99,7 +99,7 @@ def _hash(*, from_stdin: bool) -> str:
 
 
 def _from_input() -> str:
-    # As bytes: how Python decodes others depends on the locale.
+    # As bytes: how Python decodes text depends on the locale.
     return sys.stdin.buffer.readline().decode().rstrip("\r\n")
 
 

@@ -38,7 +38,7 @@ def origin_of(headers: Mapping[str, FieldValue]) -> str | None:
 
 
 def without_death_headers(properties: Properties) -> Properties:
-    """Remove the headers of its death, so that a dead letter starts over.
+    """Remove the headers of its death and its one-time requests, so that a dead letter starts over.
 
     Brokers that trust a client's headers would otherwise detect a cycle.
     """

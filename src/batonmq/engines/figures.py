@@ -42,11 +42,11 @@ class QueueStats:
     delayed: int | None = None
     """Messages that wait for their time."""
     consumers: int | None = None
-    """Receivers, whatever client they belong to."""
+    """Receivers, of any client."""
     bytes: int | None = None
     """Bytes of ready messages: their bodies and, with AMQP 1.0, their other sections."""
     oldest: float | None = None
-    """Seconds since the first ready message was made. Most engines go by its ``created_at``, and know no other time."""
+    """Seconds since the first ready message was made: for most engines, since its ``created_at``."""
     entered: int | None = None
     """Messages enqueued since the engine began to count."""
     accepted: int | None = None

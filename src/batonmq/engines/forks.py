@@ -27,7 +27,7 @@ _here: WeakSet[Forked] = WeakSet()
 
 
 def when_forked(one: Forked) -> None:
-    """Call it in every child from now on, as long as it lives."""
+    """Call its ``forked`` in every child from now on, as long as it lives."""
     _here.add(one)
 
 

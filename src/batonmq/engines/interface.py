@@ -1,12 +1,12 @@
-"""The one interface between the API and wherever queues live.
+"""The single interface between the API and the place of the queues.
 
-Nothing here waits. What takes time returns a future, which a thread waits for or an event loop is told about, so that
-one implementation serves both faces of the API. All methods may be called from any thread; those that say so may block
-for a commit, and an event loop calls them in a thread.
+Nothing here waits. Operations that take time return a future, which a thread waits for or an event loop is told about,
+so one implementation serves both faces of the API. All methods may be called from any thread; those that say so may
+block for a commit, and an event loop calls them in a thread.
 
-Futures fail, and methods raise: Closed after ``close``, ConnectionLost when the engine is out of reach, and what each
-says. What ``capabilities`` denies is never asked of an engine, and need not be written: what is not abstract here
-raises UnsupportedFeature.
+Futures fail, and methods raise, with Closed after ``close``, with ConnectionLost when the engine is out of reach, and
+with the errors that each names. An engine is never asked for what its ``capabilities`` deny, and need not implement it:
+methods that are not abstract here raise UnsupportedFeature.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Subscription(ABC):
     def report(self, incoming: Incoming, fraction: float, note: str) -> None:  # noqa: B027
         """Tell the broker the progress of the work on a message, 0 to 1: a note for people.
 
-        Delivery of the note is not reported.
+        Nobody is told whether it arrived.
 
         For ``capabilities.progress``.
         """

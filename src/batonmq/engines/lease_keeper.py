@@ -14,7 +14,7 @@ __all__ = ["LeaseKeeper"]
 
 
 class LeaseKeeper:
-    """Of one subscription."""
+    """The lease keeper of one subscription."""
 
     __slots__ = ("_is_current", "_later", "_lease", "_messages", "_release", "_renew")
 
@@ -54,7 +54,7 @@ class LeaseKeeper:
         self.renew_all(arrived)
 
     def renew_all(self, arrived: list[Incoming]) -> None:
-        """Note the start of a full lease for each. From any thread."""
+        """Renew the lease of each, in full from now on. From any thread."""
         handles = self._messages.prolong_all(arrived)
         if handles:
             self._renew(handles)

@@ -13,7 +13,7 @@ def lost() -> LeaseLost:
 
 
 def lost_with(error: Closed) -> LeaseLost:
-    """It was held over a connection that is closed."""
+    """The error for a message that was held over a connection which is closed."""
     return LeaseLost(f"the message is no longer in these hands: {error}")
 
 

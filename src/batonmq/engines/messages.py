@@ -21,7 +21,7 @@ T = TypeVar("T")
 HeaderValue = FieldValue
 """What a header may hold: text, numbers, booleans, bytes, None, and lists and mappings of these."""
 
-# The delay of a message in milliseconds.
+# The header that holds the delay of a message, in milliseconds.
 DELAY = "x-delay"
 # The header that holds a message's group in BatonMQ, and the one of ActiveMQ's and Artemis' clients.
 GROUP, GROUP_OF_JMS = "x-group", "JMSXGroupID"
@@ -129,7 +129,7 @@ class Message:
 
     @property
     def headers(self) -> dict[str, HeaderValue]:
-        """The application's headers; decoded anew at each access."""
+        """The application's headers; decoded on each access."""
         return self.properties.headers or {}
 
     @property

@@ -112,7 +112,7 @@ class Prefetched:
             return late, list(self._arrived)
 
     def drop(self, handle: Handle) -> None:
-        """It is not held here any more."""
+        """Remove a message that is not held here any more."""
         with self._lock:
             self._held.pop(handle, None)
             if any(one.handle == handle for one in self._arrived):

@@ -9,7 +9,7 @@ __all__ = ["Receive"]
 
 
 class Receive(Future[list[Incoming]]):
-    """Somebody waits for up to that many messages."""
+    """A request for up to that many messages."""
 
     __slots__ = ("most",)
 

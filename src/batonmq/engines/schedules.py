@@ -1,6 +1,6 @@
-"""Messages that come again and again by a cron expression, for engines whose queues are BatonMQ's own.
+"""Messages that recur by a cron expression, for engines whose queues are BatonMQ's own.
 
-The original waits in its queue and is never delivered; each time that matches puts a copy of it at the tail.
+The original stays in its queue and is never delivered; at each matching time a copy is put at the tail.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ __all__ = ["CRON", "next_time"]
 
 
 def next_time(expression: str, after: int) -> int:
-    """The first time that matches after another, both in milliseconds since the epoch; 0: there is none.
+    """The first matching time after another time, both in milliseconds since the epoch; 0: there is none.
 
-    By the local time of this machine. Raises ValueError for what is not a cron expression.
+    Expressions are in the local time of this machine. Raises ValueError for what is not a cron expression.
     """
     return parse_cron(expression).after(after)

@@ -1,10 +1,10 @@
-"""What takes several answers, written as one function: a generator that yields futures until it returns.
+"""Operations that need several answers, written as one function: a generator that yields futures until it returns.
 
     def count(self, queue: str) -> Steps[int]:
         answer = yield from wait_for(self._desk.ask(...))
         return answer.body
 
-Each step runs in the thread that resolves the future before it: the loop's, mostly, which must not be kept waiting.
+Each step runs in the thread that resolves the future before it, mostly the loop's, and must not block it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ __all__ = ["Steps", "run_steps", "wait_for"]
 T = TypeVar("T")
 
 Steps: TypeAlias = Generator[Future[Any], None, T]
-"""Something that is done step by step, and comes to a T or raises an error of ours."""
+"""An operation in steps, which returns a T or raises an error of ours."""
 
 
 def wait_for(future: Future[T]) -> Steps[T]:
-    """One step: go on when the future is done. Raises what it failed with."""
+    """One step: go on when the future is done. Raises its error."""
     if not future.done:
         yield future
     return future.result()
 
 
 def run_steps(steps: Steps[T]) -> Future[T]:
-    """Begin; the future is resolved with what the last step returns, and fails with what any of them raises."""
+    """Start the steps; the future is resolved with the result of the last, and fails with the error of any."""
     outcome: Future[T] = Future()
     _go_on(steps, outcome)
     return outcome

@@ -1,9 +1,9 @@
-"""TLS to a broker, asked for in the query of a URL such as ``amqps://`` with the words of RabbitMQ's clients.
+"""TLS to a broker, configured in the query of a URL such as ``amqps://`` with the parameters of RabbitMQ's clients.
 
 ``cacertfile``: the CAs to trust, as PEM, instead of the system's. ``certfile``, ``keyfile``: the client's certificate
-with what leads to its CA, and its key, which may stand in ``certfile`` too. ``password``, or ``passphrase_file``: what
-the key is encrypted with. ``verify``: ``verify_peer``, the default, or ``verify_none``. ``server_name_indication``: the
-name that the broker's certificate must have, where it is not the URL's host.
+with the chain to its CA, and its key, which may be in ``certfile``, too. ``password``, or ``passphrase_file``: the
+passphrase of the key. ``verify``: ``verify_peer``, the default, or ``verify_none``. ``server_name_indication``: the
+name that the broker's certificate must have, if it is not the URL's host.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 __all__ = ["CONTEXT_NAMES", "TLS_NAMES", "TlsTerms", "UnusableTls", "client_context", "tls_terms"]
 
-# What stands in the query for the context; the name and the mechanism go with any context.
+# The parameters that describe a context; the name and the mechanism can be combined with any context.
 CONTEXT_NAMES = frozenset({"cacertfile", "certfile", "keyfile", "password", "passphrase_file", "verify"})
 TLS_NAMES = CONTEXT_NAMES | {"server_name_indication"}
 
@@ -26,7 +26,7 @@ class UnusableTls(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TlsTerms:
-    """TLS to one broker, and what to tell the user of it."""
+    """TLS to one broker, and how to describe it to the user."""
 
     context: ssl.SSLContext
     server_hostname: str
@@ -34,13 +34,13 @@ class TlsTerms:
     trusted: str
     """Whose signature the broker's certificate needs, in words."""
     client_certificate: str | None
-    """What the broker is shown, in words; None for nothing."""
+    """The certificate shown to the broker, in words; None: none."""
     scheme: str = "amqps"
-    """What the URL begins with, and what it would begin with without TLS."""
+    """The scheme of the URL; ``plain_scheme`` would be the one without TLS."""
     plain_scheme: str = "amqp"
 
     def __deepcopy__(self, memo: object) -> TlsTerms:
-        """The same: pika copies all that a connection is made with, and a context cannot be."""
+        """Return itself: pika copies all parameters of a connection, and a context cannot be copied."""
         return self
 
 
@@ -51,9 +51,9 @@ def tls_terms(
     scheme: str = "amqps",
     plain_scheme: str = "amqp",
 ) -> TlsTerms:
-    """What the query of a URL asks for. ``context`` is used instead of one that it describes.
+    """The TLS terms in the query of a URL. ``context`` is used if the query describes none.
 
-    Raises ValueError, UnusableTls.
+    Raises ValueError, also for a context both here and in the query, and UnusableTls.
     """
     asked = sorted(CONTEXT_NAMES & options.keys())
     name = options.get("server_name_indication", host)
@@ -62,7 +62,7 @@ def tls_terms(
     if context is not None:
         if asked:
             raise ValueError(f"{asked[0]} and an SSLContext: give one of both")
-        # It does not tell whether it has a certificate.
+        # A context does not reveal whether it has a certificate.
         return TlsTerms(context, name, "the CAs of the SSLContext", "that of the SSLContext", scheme, plain_scheme)
     trusted = f"the CAs in {options['cacertfile']!r}" if "cacertfile" in options else "the CAs that the system trusts"
     shown = repr(options["certfile"]) if "certfile" in options else None
@@ -135,7 +135,7 @@ def _passphrase(options: Mapping[str, str]) -> str | None:
 
 
 def _require_file(name: str, file: str) -> None:
-    """OpenSSL does not say which of its files is missing."""
+    """Check that a file can be read, since OpenSSL does not say which of its files is missing."""
     if not file:
         raise ValueError(f"{name} names no file")
     try:

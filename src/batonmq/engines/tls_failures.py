@@ -13,7 +13,7 @@ NOT_YET_VALID, EXPIRED = 9, 10
 UNKNOWN_CA = frozenset({2, 18, 19, 20, 21})
 OTHER_NAME = frozenset({62, 64})
 
-# What OpenSSL says when the peer answers in another protocol, or in none.
+# OpenSSL's reasons when the peer answers in another protocol, or in none.
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 # The alerts of RFC 8446, section 6.2, as OpenSSL names them: of a missing certificate, and of one that is refused.
 MISSING = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE"})
@@ -30,7 +30,7 @@ NO_VERSION = frozenset({"TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", 
 
 
 def tls_failure(error: ssl.SSLError, terms: TlsTerms) -> str:
-    """What OpenSSL's error means here."""
+    """The meaning of OpenSSL's error here."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(error, terms)
     reason = str(error.reason)
@@ -44,7 +44,7 @@ def tls_failure(error: ssl.SSLError, terms: TlsTerms) -> str:
     if reason in REFUSED and terms.client_certificate is not None:
         return f"the broker refuses the client certificate {terms.client_certificate}: {REFUSED[reason]}"
     if reason in NO_VERSION:
-        # A port without TLS may say so, too.
+        # A port without TLS may lead to this error, too.
         return (
             "what listens there does not speak TLS, or no version of it that this client does; "
             f"without TLS the URL begins with {terms.plain_scheme}://"

@@ -1,4 +1,4 @@
-"""What a URL says: which engine, and where."""
+"""Parses URLs: which engine, and where."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Target:
 
 
 def parse_url(url: str | os.PathLike[str]) -> Target:
-    """Read what was given to ``connect``. Raises ValueError for what names no engine."""
+    """Parse the URL or path given to ``connect``. Raises ValueError if it names no engine."""
     if not isinstance(url, str):
         return _file(str(Path(url)))
     scheme, colon, rest = url.partition(":")
@@ -71,7 +71,7 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
         if not urlsplit(url).hostname:
             raise ValueError(f"{url!r} names no host")
         return Target(ENGINES[scheme], url)
-    # Read here alone: it takes a tenth of what opening a file does, and hardly anybody needs it.
+    # Imported only here: it takes a tenth of the time of opening a file, and is hardly ever needed.
     from importlib.metadata import entry_points
 
     installed = entry_points(group=GROUP).names
@@ -82,9 +82,9 @@ def parse_url(url: str | os.PathLike[str]) -> Target:
 
 
 def check_octets(url: str) -> None:
-    """Raises ValueError when it is not UTF-8, or when what it says behind percent signs is none.
+    """Raises ValueError if it is not UTF-8, or its percent-encoded octets are not.
 
-    Otherwise it would name something else, with U+FFFD for what could not be read.
+    Otherwise it would name something else, with U+FFFD in place of invalid octets.
     """
     try:
         unquote_to_bytes(url).decode()

@@ -1,4 +1,4 @@
-"""What goes in and out of every engine beside messages: what a queue is declared with, what an engine can do."""
+"""The values of the engine interface beside messages: the options of queues, the capabilities of engines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Overflow = Literal["drop-oldest", "refuse"]
 
 
 class Incoming:
-    """A message in a receiver's hands, as an engine hands it over. ``handle`` is the engine's own."""
+    """A message that was delivered to a receiver. ``handle`` is the engine's own."""
 
     __slots__ = ("delivery_count", "handle", "is_counted", "message", "origin", "redelivered")
 
@@ -26,9 +26,9 @@ class Incoming:
     redelivered: bool
     handle: object
     is_counted: bool
-    """Is the count more than a guess? Where the queue does not count, 2 stands for 2 or more."""
+    """Is the count exact? If the queue does not count, 2 means 2 or more."""
     origin: tuple[str, str] | None
-    """The exchange and the routing key that it was published with; None: the engine does not tell."""
+    """The exchange and the routing key that it was published with; None: unknown."""
 
     def __init__(
         self,
@@ -50,44 +50,44 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of messages of a queue that are not accepted."""
+    """What happens to messages of a queue that are not accepted."""
 
     dead_letter: str | None
-    """Where those go that are given up, to be read by people; None: they are dropped."""
+    """Where messages go that are given up, in words for people; None: they are dropped."""
     max_deliveries: int | None
-    """How often each is handed out at most; None: without end."""
+    """The most deliveries of each message; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
-    """What a queue is declared with; None: as the engine does by default. Times in seconds."""
+    """The options of a queue; None: the engine's default. Times are in seconds."""
 
     durable: bool = True
     """Does it outlive a restart of what holds it?"""
     max_deliveries: int | None = None
-    """How often a message is handed out at most (1 or more) before it goes to the dead letters, or away."""
+    """The most deliveries of a message (1 or more) before it goes to the dead letters, or is dropped."""
     dead_letter: str | None = None
-    """The queue that takes what was rejected, expired, pushed out or delivered too often; declared along with this."""
+    """The queue for rejected, expired, displaced and too often delivered messages; declared along with this one."""
     ttl: float | None = None
-    """Messages that nobody took by then expire."""
+    """The time after which a message expires unless a receiver takes it."""
     max_length: int | None = None
-    """How many messages may be ready."""
+    """The most ready messages."""
     max_bytes: int | None = None
-    """How many bytes of bodies may be ready."""
+    """The most bytes of ready messages' bodies."""
     overflow: Overflow = "drop-oldest"
-    """What gives way when it is full: the oldest message, or the one that is being sent (ResourceError)."""
+    """What happens when it is full: the oldest message is dropped, or the new one is refused (ResourceError)."""
     max_priority: int = 0
     """The highest priority that counts, up to 255; 0: first in, first out."""
     expires: float | None = None
-    """The queue is deleted when nobody has used it for so long."""
+    """The time without use after which the queue is deleted."""
     single_consumer: bool = False
     """Only one receiver is served at a time; the next one when it goes."""
     retry_delay: float | None = None
-    """How long a message that was given back waits; the n-th time n times as long. None: it does not."""
+    """How long a message that was given back waits; the n-th time n times as long. None: not at all."""
     retry_delay_max: float | None = None
     """The longest such wait, not less than ``retry_delay``; None: it is the same each time."""
     deduplication: float | None = None
-    """For how long the queue remembers the key of a message, and drops another one with it; None: it does not."""
+    """How long the queue remembers the key of a message, and drops others with the same key; None: not at all."""
 
     def __post_init__(self) -> None:
         check_flag("durable", self.durable)
@@ -108,7 +108,7 @@ class QueueOptions:
 
     @property
     def fate(self) -> Fate:
-        """What becomes of messages that are not accepted."""
+        """What happens to messages that are not accepted."""
         return Fate(self.dead_letter, self.max_deliveries)
 
     def arguments(self) -> dict[str, FieldValue]:
@@ -123,7 +123,7 @@ class QueueOptions:
 
     @classmethod
     def of_arguments(cls, arguments: Mapping[str, object], *, durable: bool) -> QueueOptions | None:
-        """The options of which ``arguments`` makes these; None: there is something among them that no option says."""
+        """The options for which ``arguments`` returns these; None: some argument has no option."""
         options: dict[str, object] = {}
         for argument in ARGUMENTS:
             if argument.name in arguments:
@@ -132,7 +132,7 @@ class QueueOptions:
                     value = argument.to_option(value)
                 options[argument.option] = value
         options["overflow"] = "refuse" if options.get("overflow") == "reject-publish" else "drop-oldest"
-        # Fixed values say nothing by themselves: what stands beside them does.
+        # Fixed values mean nothing alone: the arguments beside them do.
         for name in ("dead_letter", "retry_delay"):
             if options.get(name) in ("", "failed"):
                 del options[name]
@@ -204,6 +204,6 @@ class Capabilities:
     until_empty: bool = False
     """``receiver(until_empty=True)``."""
     progress: bool = False
-    """Does whoever looks at the queues see what ``delivery.progress()`` says? If not, only ``batonmq run`` shows it."""
+    """Is ``delivery.progress()`` shown to people who look at the queues? If not, only ``batonmq run`` shows it."""
     atomic_replay: bool = False
     """Does ``replay`` move each message in one commit? If not, a crash may leave a message in both queues."""

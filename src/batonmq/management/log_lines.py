@@ -1,4 +1,4 @@
-"""The log's last lines, kept in memory: bounded in number and in size, and without what looks like a secret."""
+"""The log's last lines, kept in memory: bounded in number and in size, and without anything like a secret."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""Shovels: what moves messages from a queue of one engine to a queue of another."""
+"""Shovels, which move messages from a queue of one engine to a queue of another."""
 
 from __future__ import annotations

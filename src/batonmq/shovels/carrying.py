@@ -1,7 +1,7 @@
-"""How messages go over: accepted at the source when the other side has confirmed them, and not before.
+"""Moves messages: each is accepted at the source when the other side has confirmed it, and not before.
 
-What the other side refuses for itself alone is set aside: a copy goes to the dead letters beside the source, with the
-reason. A target that is full, or a lost connection, is no fault of the message: it is tried again.
+A message that the other side refuses for its own sake is set aside: a copy goes to the dead letters beside the source,
+with the reason. A full target, or a lost connection, is no fault of the message: it is tried again.
 """
 
 from __future__ import annotations
@@ -39,48 +39,49 @@ log = logging.getLogger("batonmq.shovels")
 
 # Messages that are sent together.
 BATCH = 200
-# How soon a shovel without messages notices that it is to stop, in seconds.
+# How soon a shovel without messages notices that it has to stop, in seconds.
 LOOK_SECONDS = 0.2
 # How long a shovel waits for room on the other side before it tries again, in seconds: at first, and at last.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-# How often a message has come by each shovel, by the shovel's mark; as JSON, because not every broker takes tables.
+# How often a message has passed each shovel, by the shovel's mark; as JSON, because not every broker takes tables.
 ROUNDS_HEADER: Final = "x-shovel-rounds"
 REASON_HEADER: Final = "x-shovel-reason"
-# What ails the way, and no message: the connections are opened anew.
+# Errors of the connection, not of a message: the connections are opened again.
 WAYS = (AccessRefused, Closed, ConnectionLost, NotFound, ResourceLocked, StoreError)
 
 
 class From(ABC):
-    """Where messages come from."""
+    """The side that messages come from."""
 
     queue: str
 
     @abstractmethod
     def receive(self, most: int, seconds: float) -> list[Incoming]:
-        """Up to that many messages, as soon as there is one; none after that many seconds. Raises BatonError."""
+        """Up to that many messages, as soon as there is one; an empty list after ``seconds``. Raises BatonError."""
 
     @abstractmethod
     def is_empty(self) -> bool:
-        """Is nothing there to be received, as far as can be known? Raises BatonError: it is out of reach."""
+        """Is there nothing to receive, as far as can be known? Raises BatonError if it is out of reach."""
 
     @abstractmethod
     def accept(self, messages: Sequence[Incoming]) -> None:
-        """They are safe elsewhere. Raises BatonError."""
+        """Accept messages that are safe elsewhere. Raises BatonError."""
 
     @abstractmethod
     def set_aside(self, queue: str, message: Message) -> None:
-        """Put a message into another queue beside this one, which is made if it is not there; it is safe there on
-        return. Raises BatonError.
+        """Put a message into another queue beside this one, which is created if necessary.
+
+        It is safe there on return. Raises BatonError.
         """
 
 
 class Into(ABC):
-    """Where messages go to."""
+    """The side that messages go to."""
 
     @property
     @abstractmethod
     def can(self) -> Capabilities:
-        """What the other side keeps of a message."""
+        """The capabilities of the other side, which decide what it keeps of a message."""
 
     @property
     def accepts(self) -> bool:
@@ -89,9 +90,9 @@ class Into(ABC):
 
     @abstractmethod
     def send(self, messages: Sequence[Incoming]) -> list[BatonError | None]:
-        """Send them in order; for each, in order, what it was refused with, or None: the other side has confirmed it.
+        """Send messages in order; returns for each its refusal, or None: the other side has confirmed it.
 
-        Fewer than were given: the last of these was refused, and those after it have not been sent.
+        If there are fewer outcomes than messages, the last one was refused, and those after it were not sent.
         """
 
 
@@ -108,7 +109,7 @@ class Carrier:
         stopping: threading.Event,
         progress: Progress,
     ) -> None:
-        """``mark``: what the shovel is called in messages that it has moved."""
+        """``mark``: the name of the shovel in messages that it has moved."""
         self._mark = mark
         self._source = source
         self._target = target
@@ -118,10 +119,10 @@ class Carrier:
         self._paces = Pace(rules.rate, clock), Pace(rules.byte_rate, clock)
 
     def carry(self, left: int | None, idle: float | None = None, *, finishes: bool = False) -> None:
-        """Returns when it is to stop, when that many messages are moved, or when none has come for ``idle`` seconds
-        and the source is empty. What is here at the end and was not begun goes back, or over if it ``finishes``.
+        """Move messages until told to stop, or ``left`` are moved, or the source is empty.
 
-        Raises BatonError.
+        The last is so if none has come for ``idle`` seconds, and the source says so; None: never. Messages that are
+        here at the end and not begun go back, or are moved as well if it ``finishes``. Raises BatonError.
         """
         looked = 0.0
         while not self._stopping.is_set() and left != 0:
@@ -155,8 +156,9 @@ class Carrier:
             self._stopping.wait(pause)
 
     def _carry(self, arrived: list[Incoming]) -> None:
-        """All of these go over, or aside, also when it is to stop; those that are refused then, and what stands behind
-        them, go back with the subscription.
+        """Move all of these, or set them aside, even when told to stop.
+
+        Messages that are refused then, and those behind them, go back with the subscription.
         """
         self._progress.arrived(len(arrived))
         waiting: list[Incoming] = []
@@ -172,7 +174,7 @@ class Carrier:
         self._send(waiting)
 
     def _refusal(self, incoming: Incoming) -> str | None:
-        """Why a message is not even sent; None: it is."""
+        """Why a message is not sent at all; None: it is."""
         most = self._rules.rounds
         if most is not None and (rounds := _rounds(incoming.message).get(self._mark, 0)) >= most:
             return f"it goes in a circle: it has come by {rounds} times"
@@ -181,10 +183,10 @@ class Carrier:
         return None
 
     def _send(self, messages: list[Incoming]) -> bool:
-        """Are all of these over, or aside? False: it is to stop, and the next one was refused.
+        """Move these, or set them aside. False: it was told to stop, and the next one was refused.
 
-        After a refusal each is tried by itself: what one of them is refused for may have hit all of its batch, and
-        what follows a message that finds no room must not overtake it. What goes well is doubled.
+        After a refusal each message is tried alone: the refusal of one may have hit its whole batch, and messages
+        behind one that finds no room must not overtake it. The batch is doubled after each success.
         """
         pause = FIRST_PAUSE
         together = len(messages)
@@ -193,7 +195,7 @@ class Carrier:
             outcomes = self._target.send([self._marked(incoming) for incoming in tried])
             self._accept([one for one, refused in zip(tried, outcomes, strict=False) if refused is None])
             refused = [(one, error) for one, error in zip(tried, outcomes, strict=False) if error is not None]
-            # What was refused stands before what has not been sent, so that the order stays.
+            # Refused messages stay before those not sent yet, to keep the order.
             messages = [*(one for one, _ in refused), *tried[len(outcomes) :], *messages[together:]]
             if not refused:
                 pause = FIRST_PAUSE
@@ -253,7 +255,7 @@ def _is_full(error: BatonError) -> bool:
 
 
 def _rounds(message: Message) -> dict[str, int]:
-    """How often a message has come by each shovel; what others have written there counts for nothing."""
+    """How often a message has passed each shovel; anything else in the header is ignored."""
     if message.properties.plain:
         return {}
     said = message.headers.get(ROUNDS_HEADER)

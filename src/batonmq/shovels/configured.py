@@ -16,7 +16,7 @@ __all__ = ["read_configured"]
 
 
 def read_configured(config: ShovelConfig) -> ShovelSettings:
-    """What a table says. Raises ValueError with the key that cannot be used, and no password."""
+    """The settings in a table. Raises ValueError, which names the unusable key, and no password."""
     source = _url(config, "from_url", config.from_url, config.from_url_file)
     target = _url(config, "to_url", config.to_url, config.to_url_file)
     if (source, config.from_queue) == (target, config.to_queue):

@@ -33,22 +33,22 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """How the broker that the shovel runs in is reached."""
+    """How to reach the broker that the shovel runs in."""
 
     url: str
-    """Who logs in, and to which virtual host."""
+    """The URL, with the user who logs in, and the virtual host."""
     dial: Dial
     """Opens a socket to it."""
 
 
-# Gives the way in for an AMQP URL without a host. Raises ConnectionLost.
+# Finds the access for an AMQP URL without a host. Raises ConnectionLost.
 FindLocal = Callable[[str], Local]
 
 
 def answered(future: Future[T], seconds: float = PATIENCE, *, waited: float = 0.0) -> T:
-    """What a future gives. Raises ConnectionLost when nothing comes in time, and what it fails with.
+    """The result of a future. Raises ConnectionLost when it takes too long, and the future's own error.
 
-    ``waited``: how many of the seconds are over.
+    ``waited``: how many of the seconds have passed already.
     """
     if not future.wait(max(0.0, seconds - waited)):
         raise ConnectionLost(f"there was no answer within {seconds:g} s")
@@ -71,7 +71,7 @@ def _open(end: End, uri: str, find_local: FindLocal) -> Engine:
 
 
 def _open_any(end: End, find_local: FindLocal) -> tuple[Engine, str]:
-    """The first URL that there is somebody at. Raises BatonError: that of the last one."""
+    """Connect to the first URL that can be reached. Raises BatonError, the error of the last one."""
     error: BatonError = ConnectionLost("there is no URL")
     for uri in end.uris:
         try:
@@ -84,7 +84,7 @@ def _open_any(end: End, find_local: FindLocal) -> tuple[Engine, str]:
 
 
 def _declare(engine: Engine, end: End, queue: str) -> None:
-    """Make the queue, unless it is there, whatever it was declared with. Raises BatonError."""
+    """Declare the queue, unless it exists with any options. Raises BatonError."""
     if isinstance(engine, AmqpEngine):
         try:
             answered(engine.topology.require_queue(queue))
@@ -107,21 +107,21 @@ def _declare(engine: Engine, end: End, queue: str) -> None:
 
 
 class Source(From):
-    """Where messages come from."""
+    """An open source."""
 
     def __init__(self, engine: Engine, queue: str, uri: str) -> None:
         self._engine = engine
         self._subscription: Subscription | None = None
         self.queue = queue
         self.uri = uri
-        """Which of its URLs was taken."""
+        """The one of its URLs that is connected to."""
 
     def count(self) -> int:
         """How many messages are ready."""
         return answered(self._engine.count(self.queue))
 
     def subscribe(self, prefetch: int) -> None:
-        """Begin to take messages."""
+        """Start receiving."""
         self._subscription = answered(self._engine.subscribe(self.queue, prefetch))
 
     def receive(self, most: int, seconds: float) -> list[Incoming]:
@@ -139,18 +139,18 @@ class Source(From):
         subscription = self._subscription
         assert subscription is not None
         if self._engine.capabilities.engine == "embedded":
-            # A settlement by itself waits for the next commit: what a kill of this process undid would be moved again.
+            # A plain settlement waits for the next commit: a kill of this process before it would move messages twice.
             with contextlib.suppress(LeaseLost):
                 answered(self._engine.transact((), [(subscription, incoming) for incoming in messages]))
                 return
         for incoming in messages:
-            # Its connection was lost, and with the next one it comes again.
+            # Its connection was lost; it comes again over the next one.
             with contextlib.suppress(LeaseLost):
                 subscription.settle(incoming, "accept")
 
     @property
     def can(self) -> Capabilities:
-        """What its engine keeps of a message."""
+        """The capabilities of its engine."""
         return self._engine.capabilities
 
     def pass_on(self, queue: str, messages: Sequence[Incoming]) -> None:
@@ -161,7 +161,7 @@ class Source(From):
         answered(self._engine.transact(sends, [(subscription, incoming) for incoming in messages]), 2 * PATIENCE)
 
     def declare(self, end: End, queue: str) -> None:
-        """Make another queue there, unless it is there. Raises BatonError."""
+        """Declare another queue at this engine, unless it exists. Raises BatonError."""
         _declare(self._engine, end, queue)
 
     def set_aside(self, queue: str, message: Message) -> None:
@@ -169,17 +169,17 @@ class Source(From):
         answered(self._engine.send(queue, [message]), 2 * PATIENCE)
 
     def finish(self) -> None:
-        """Let what was accepted reach the broker, and give back the rest. Raises BatonError."""
+        """Have the broker get all acceptances, and give back the other messages. Raises BatonError."""
         if self._subscription is not None:
             answered(self._subscription.close())
 
     def close(self) -> None:
-        """Leave; what was not accepted goes back."""
+        """Close the engine; messages that were not accepted go back."""
         self._engine.close()
 
 
 class Destination(Into):
-    """Where messages go to."""
+    """An open destination."""
 
     def __init__(self, engine: Engine, end: End, uri: str) -> None:
         self._engine = engine
@@ -212,7 +212,7 @@ class Destination(Into):
         return outcomes
 
     def _send(self, one: Incoming) -> Future[None]:
-        """Each by itself: of a batch it would not be known which ones have arrived."""
+        """Send one message alone: of a batch it would be unknown which ones have arrived."""
         end, engine = self._end, self._engine
         try:
             if end.queue is not None:
@@ -230,12 +230,12 @@ class Destination(Into):
             return refused
 
     def close(self) -> None:
-        """Leave."""
+        """Close the engine."""
         self._engine.close()
 
 
 def open_source(end: End, find_local: FindLocal) -> Source:
-    """Connect, and declare what is to be declared. Raises BatonError."""
+    """Connect to an end, and declare its queue if necessary. Raises BatonError."""
     engine, uri = _open_any(end, find_local)
     try:
         queue = end.queue
@@ -253,7 +253,7 @@ def open_source(end: End, find_local: FindLocal) -> Source:
 
 
 def open_destination(end: End, find_local: FindLocal) -> Destination:
-    """Connect, and declare what is to be declared. Raises BatonError."""
+    """Connect to an end, and declare its queue if necessary. Raises BatonError."""
     engine, uri = _open_any(end, find_local)
     try:
         if end.queue is not None:

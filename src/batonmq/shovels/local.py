@@ -1,4 +1,4 @@
-"""How a shovel reaches the broker that it runs in: through a door of its own, as a user that nobody else can be."""
+"""Gives shovels access to the broker that they run in, as users that nobody else can log in as."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ __all__ = ["LocalDoor"]
 
 
 class LocalDoor:
-    """The way in for AMQP URLs without a host. May be asked in any thread."""
+    """The access for AMQP URLs without a host. ``find`` may be called in any thread."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        # So that no user has that name, or ever gets it.
+        # A random part of the names, so that no user has or gets one of them.
         self._mark = secrets.token_hex(6)
         self._passwords: dict[str, tuple[str, str]] = {}
 
     def let_in(self, vhost: str) -> None:
-        """From now on a shovel may come into that virtual host. On the server's loop."""
+        """Give shovels access to a virtual host from now on. On the server's loop."""
         if vhost not in self._passwords:
             user = User(f"batonmq shovel {self._mark} {len(self._passwords)}", permissions={vhost: Permission()})
             self._passwords[vhost] = user.name, self._parts.authenticator.add_inside(user)
 
     def find(self, uri: str) -> Local:
-        """How to come in with a URL without a host. Raises ConnectionLost where nobody was let in."""
+        """The access for a URL without a host. Raises ConnectionLost for a virtual host that was not let in."""
         vhost = vhost_of(uri) or "/"
         if vhost not in self._passwords:
             raise ConnectionLost(f"no shovel of this broker was let into virtual host '{vhost}'")
@@ -40,7 +40,7 @@ class LocalDoor:
         return Local(f"amqp://{login}@localhost/{quote(vhost, safe='')}", self._dial)
 
     def _dial(self) -> socket.socket:
-        """A connection of this process with itself: no listener is needed, and none has a say in who comes."""
+        """A connection of this process to itself: it needs no listener, and no listener's limits apply."""
         ours, theirs = socket.socketpair()
         try:
             self._parts.join(theirs)

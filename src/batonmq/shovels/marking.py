@@ -1,4 +1,4 @@
-"""What RabbitMQ's shovels note in the messages that they move, if they are told to."""
+"""The headers and properties that RabbitMQ's shovels can add to the messages that they move."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ TIME_HEADER: Final = "x-shovelled-timestamp"
 
 
 class Marking(Into):
-    """The other side, with marks on what is sent there."""
+    """The other side; messages are marked before they are sent there."""
 
     def __init__(self, target: Into, settings: ShovelSettings, mark: Mapping[str, FieldValue], clock: Clock) -> None:
-        """``mark``: what the header x-shovelled says of the shovel."""
+        """``mark``: the table about the shovel in the header x-shovelled."""
         self._target = target
         self._settings = settings
         self._mark = dict(mark)

@@ -1,4 +1,4 @@
-"""How fast messages may go over."""
+"""Limits the rate of messages."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from batonmq.clock import Clock
 
 __all__ = ["Pace"]
 
-# What may go at once after a time with nothing to do, as seconds of the rate.
+# The largest burst after an idle time, in seconds of the rate.
 BURST_SECONDS = 1.0
 
 
 class Pace:
-    """An allowance of so much a second, that saves up for a second at most. Without a rate there is no limit."""
+    """An allowance of so much per second, saved up for a second at most. Without a rate there is no limit."""
 
     def __init__(self, rate: float | None, clock: Clock) -> None:
-        """``rate``: how much a second, over 0."""
+        """``rate``: the amount per second, above 0; None: no limit."""
         self._rate = rate
         self._clock = clock
         self._left = 0.0 if rate is None else rate * BURST_SECONDS
         self._at = clock.monotonic()
 
     def share(self, most: int) -> int:
-        """How many of that many may go now: one at least, which may overdraw."""
+        """How many of that many may go now: at least one, even if that overdraws the allowance."""
         if self._rate is None:
             return most
         self._earn(self._rate)
         return max(1, min(most, int(self._left)))
 
     def spend(self, amount: float) -> float:
-        """So much goes now; how many seconds to wait until more may go."""
+        """Spend an amount; returns how many seconds to wait until more may go."""
         rate = self._rate
         if rate is None:
             return 0.0

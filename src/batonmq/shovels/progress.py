@@ -1,4 +1,4 @@
-"""How far a shovel has come, for whoever looks: written in its thread, and read in any."""
+"""The progress of a shovel: written in its thread, and read in any."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ __all__ = ["Counts", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a shovel has moved since it was last started."""
+    """The counts of a shovel since it was last started."""
 
     forwarded: int = 0
     """Messages that the other side has confirmed."""
     forwarded_bytes: int = 0
     """The bytes of their bodies."""
     pending: int = 0
-    """Messages that have come and are not confirmed."""
+    """Messages that have arrived and are not confirmed."""
     set_aside: int = 0
-    """Messages that could not be moved, and are with the dead letters."""
+    """Messages that could not be moved, and are among the dead letters."""
     remaining: int | None = None
-    """How many it still moves before it ends; None: it does not end."""
+    """How many messages are left until it ends; None: it does not end."""
     blocked: str = ""
-    """Why the other side takes nothing now; "": it does."""
+    """Why the other side takes nothing now; "": it takes messages."""
 
 
 class Progress:
@@ -39,19 +39,19 @@ class Progress:
 
     @property
     def counts(self) -> Counts:
-        """How it stands."""
+        """The current counts."""
         return self._counts
 
     def begin(self, remaining: int | None) -> None:
-        """The shovel was started."""
+        """Start over: the shovel was started."""
         self._counts = Counts(remaining=remaining)
 
     def arrived(self, number: int) -> None:
-        """That many messages have come."""
+        """Count messages that have arrived."""
         self._change(pending=number)
 
     def moved(self, number: int, octets: int) -> None:
-        """That many were confirmed, and accepted."""
+        """Count messages that were confirmed and accepted."""
         self.total += number
         was = self._counts
         self._change(
@@ -62,21 +62,21 @@ class Progress:
         )
 
     def set_aside(self) -> None:
-        """One was put to the dead letters."""
+        """Count a message that went to the dead letters."""
         self.aside += 1
         was = self._counts
         self._change(set_aside=was.set_aside + 1, pending=max(0, was.pending - 1))
 
     def left(self, remaining: int | None) -> None:
-        """That many remain to be moved."""
+        """Set how many remain to be moved."""
         self._change(remaining=remaining, pending=0)
 
     def blocked(self, reason: str) -> None:
-        """The other side takes nothing."""
+        """Note that the other side takes nothing."""
         self._change(blocked=reason)
 
     def unblocked(self) -> None:
-        """It does again."""
+        """Note that it takes messages again."""
         if self._counts.blocked:
             self._change(blocked="")
 

@@ -1,4 +1,4 @@
-"""What a shovel keeps to beside its two ends."""
+"""The rules of a shovel: its rate, and what it does with messages that it cannot move."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from batonmq.engines.checks import check_number, check_queue
 __all__ = ["RATE_MAX", "RATE_MIN", "ROUNDS", "Lossy", "Rules"]
 
 Lossy = Literal["strip", "set-aside"]
-# A message that was moved back by hand and comes again is no loop yet.
+# Above 1, since a message that was moved back by hand and passes again is not a loop.
 ROUNDS = 10
 UNMOVED = ".unmoved"
-# This many a second: what is less than one in eleven days, or more than a machine can, is a mistake.
+# Per second: less than one in eleven days, or more than any machine can do, is a mistake.
 RATE_MIN = 1e-6
 RATE_MAX = 1e12
 
@@ -23,21 +23,21 @@ class Rules:
     """How fast a shovel moves messages, and what it does with those that it cannot move."""
 
     rate: float | None = None
-    """Messages a second at most, over 0; None: as fast as they come."""
+    """The most messages per second, above 0; None: no limit."""
     byte_rate: float | None = None
-    """Bytes of bodies a second at most, over 0."""
+    """The most bytes of bodies per second, above 0; None: no limit."""
     dead_letters: str | None = None
-    """The queue, beside the source, that takes what cannot be moved; it is made when it is first needed.
+    """The queue beside the source that takes messages which cannot be moved; it is created when first needed.
 
-    None: the name of the source with ``.unmoved`` behind it.
+    None: the name of the source with the suffix ``.unmoved``.
     """
     lossy: Lossy = "strip"
-    """What becomes of a message with a time to live, a priority or a group that the other side cannot keep: it goes
-    over without that, or it is set aside with the dead letters."""
+    """What happens to a message with a time to live, a priority or a group that the other side cannot keep: it is moved
+    without that, or set aside with the dead letters."""
     rounds: int | None = ROUNDS
-    """How often a message may come by: with one more it goes in a circle, and is set aside. 1 to 1,000.
+    """How often a message may pass the shovel, 1 to 1,000: one more counts as a loop, and it is set aside.
 
-    None: nothing is noted in messages, and no circle is noticed."""
+    None: messages are not marked, and loops are not detected."""
 
     def __post_init__(self) -> None:
         for name in ("rate", "byte_rate"):
@@ -51,10 +51,10 @@ class Rules:
             check_number("rounds", self.rounds, 1, 1000)
 
     def beside(self, source: str) -> str:
-        """The queue that takes what cannot be moved from this source."""
+        """The queue that takes messages which cannot be moved from this source."""
         if self.dead_letters is not None:
             return self.dead_letters
-        # A name has room for so much (AMQP 0-9-1, 4.2.5.3: short strings).
+        # A name has 255 octets at most (AMQP 0-9-1, 4.2.5.3: short strings).
         cut = source.encode()[: 255 - len(UNMOVED)].decode(errors="ignore")
         return f"{cut}{UNMOVED}"
 

@@ -1,8 +1,8 @@
-"""One shovel at work, in a thread of its own.
+"""One running shovel, in a thread of its own.
 
     starting -> running -> terminated -> (after the delay) starting ...
 
-A message is accepted when the other side has confirmed it: whatever ends the shovel in between, it comes again.
+A message is accepted when the other side has confirmed it: if the shovel ends in between, the message comes again.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ log = logging.getLogger("batonmq.shovels")
 ShovelState = Literal["starting", "running", "terminated"]
 Kind = Literal["dynamic", "static"]
 
-# How long the other side may take to confirm what it has been sent, once the shovel is to stop, in seconds: what it
-# confirms later is moved again.
+# How long the other side may take to confirm messages once the shovel has to stop, in seconds: those that it confirms
+# later are moved again.
 STOP_SECONDS = 4.0
-# How long what was confirmed may take to be accepted then, and to end.
+# How long accepting the confirmed messages may take then, and how long the end, in seconds.
 END_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a shovel stands."""
+    """The state of a shovel."""
 
     state: ShovelState
     since: datetime
     reason: str = ""
     """Why it was terminated."""
     source_uri: str = ""
-    """Which it has chosen, without user and password."""
+    """The chosen URL, without user and password."""
     destination_uri: str = ""
 
 
@@ -72,7 +72,7 @@ class RunningShovel:
         self.name = name
         self.settings = settings
         self.kind: Kind = kind
-        """Was it told to by a parameter of the broker, or by its configuration?"""
+        """Is it from a parameter of the broker ("dynamic"), or from the configuration ("static")?"""
         self._find_local = find_local
         self._clock = clock
         self._done = done
@@ -84,7 +84,7 @@ class RunningShovel:
         self.has_run = False
         """Have both sides been reached?"""
         self.restarts = 0
-        """How often it has begun anew after a failure."""
+        """How often it was restarted after a failure."""
         self._thread = threading.Thread(target=self._run, name=f"batonmq-shovel-{name}"[:60], daemon=True)
 
     @property
@@ -100,18 +100,18 @@ class RunningShovel:
         self._thread.start()
 
     def tell_to_stop(self) -> None:
-        """Let it end soon."""
+        """Have it end soon."""
         self._stop_until = time.monotonic() + STOP_SECONDS
         self._stopping.set()
 
     def join(self) -> bool:
-        """Return when it has ended, some ten seconds after it was told to at the latest.
+        """Return when it has ended, at the latest some ten seconds after ``tell_to_stop``.
 
-        What it held and had not moved is back in its queue. False: it is still connecting to somebody who does not
-        answer, holds nothing, and will end by itself.
+        Messages that it held and had not moved are back in their queue. False: it is still connecting to a broker that
+        does not answer, holds nothing, and will end by itself.
         """
         self._thread.join(max(0.0, self._stop_until - time.monotonic()))
-        # It waits for a broker that does not answer. The target first: what that has confirmed is accepted then.
+        # It waits for a broker that does not answer. The target first, so that confirmed messages are still accepted.
         for end in reversed(self._open):
             if not self._thread.is_alive():
                 break
@@ -130,7 +130,7 @@ class RunningShovel:
                 self._work()
             except BatonError as error:
                 reason = str(error) or type(error).__name__
-            except Exception as error:  # a fault of ours ends this attempt, and not the broker
+            except Exception as error:  # a bug of ours ends this attempt, but not the broker
                 log.exception("shovel '%s' in vhost '%s' failed", self.name, self.vhost)
                 reason = f"internal error: {type(error).__name__}"
             else:
@@ -149,7 +149,7 @@ class RunningShovel:
             self.restarts += 1
 
     def _work(self) -> None:
-        """Returns when it is to stop, or has moved all. Raises BatonError."""
+        """Move messages until told to stop, or until all are moved. Raises BatonError."""
         settings = self.settings
         with contextlib.ExitStack() as opened:
             opened.callback(self._forget_ends)
@@ -187,7 +187,7 @@ class RunningShovel:
             source.finish()
 
     def _open_destination(self, source: Source, opened: contextlib.ExitStack) -> tuple[Into, str]:
-        """The other side, and which of its URLs was taken. Raises BatonError."""
+        """Open the other side; also returns which of its URLs was used. Raises BatonError."""
         end = self.settings.destination
         if end.queue is not None and source.uri in end.uris and source.can.transactions:
             source.declare(end, end.queue)

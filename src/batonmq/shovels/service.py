@@ -1,4 +1,4 @@
-"""The shovels of a server: those that its parameters say are at work as long as the server is."""
+"""The shovels of a server: those of its parameters and its configuration run as long as the server does."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Shovels:
         self._door: LocalDoor
         self._loop: asyncio.AbstractEventLoop
         self._running: dict[tuple[str, str], RunningShovel] = {}
-        # What the configuration says of some of them.
+        # The configuration of those that have one.
         self._configured: dict[tuple[str, str], ShovelConfig] = {}
-        # Those that are to stop, each in a thread that waits for it.
+        # Shovels that are stopping, each with a thread that waits for it.
         self._leaving: set[asyncio.Future[None]] = set()
         self._serves = False
 
     # ------------------------------------------------------------------ the extension
 
     def begin(self, parts: Parts) -> None:
-        """The broker is open; nobody can connect yet."""
+        """The broker is open, but clients cannot connect yet. Raises ConfigError."""
         self._parts = parts
         self._door = LocalDoor(parts)
         self._loop = asyncio.get_running_loop()
@@ -57,17 +57,17 @@ class Shovels:
         parts.broker.parameters.register(COMPONENT, self)
 
     def endpoints(self) -> list[Endpoint]:
-        """Nowhere."""
+        """None: shovels do not listen."""
         return []
 
     async def start(self) -> None:
-        """The server listens: all begin."""
+        """The server listens: start all shovels."""
         self._serves = True
         for shovel in self._running.values():
             shovel.start()
 
     def reconfigure(self, config: Config) -> None:
-        """Shovels of the configuration begin, end, and begin anew where they were changed."""
+        """Start, stop and restart the shovels of the configuration that were added, removed or changed."""
         wanted = {(one.vhost, one.name): one for one in config.shovel}
         for key in list(self._configured):
             if key not in wanted:
@@ -82,7 +82,7 @@ class Shovels:
                 log.error("shovel '%s' %s: %s", one.name, "goes on as it was" if goes_on else "is not started", error)
                 continue
             running = self._running.get(key)
-            # Its URLs may stand in files.
+            # Its URLs may be in files, which may have changed.
             if before == one and running is not None and running.settings == settings:
                 continue
             self._end(*key)
@@ -90,23 +90,23 @@ class Shovels:
             self._begin(*key, settings, "static")
 
     async def stop(self) -> None:
-        """The server is about to stop: what they hold goes back to its queues."""
+        """The server is about to stop: end all shovels; the messages that they hold go back."""
         was_serving, self._serves = self._serves, False
         shovels, self._running = list(self._running.values()), {}
         if was_serving:
             for shovel in shovels:
                 self._leave(shovel)
         while self._leaving:
-            # Each has its limit.
+            # Each has a time limit.
             await asyncio.wait(self._leaving)
 
     # ------------------------------------------------------------------ the component
 
     def check(self, vhost: str, name: str, value: object, user: User | None) -> None:
-        """Refuse a value that means nothing, and what the user could not do. Raises PreconditionFailed, AccessRefused.
+        """Refuse an invalid value, or one beyond the user's rights. Raises PreconditionFailed, AccessRefused.
 
-        What a shovel does in the broker that it runs in, where its URL names no host, is done without a log-in: only
-        who might do it may say so.
+        With a URL without a host, a shovel works in its own broker without a log-in: so the user must have the rights
+        for everything that it would do there.
         """
         parameters = read_parameters(name, value)
         if (vhost, name) in self._configured:
@@ -119,7 +119,7 @@ class Shovels:
                     _require(user, vhost_of(uri) or "/", end, needed)
 
     def changed(self, vhost: str, name: str, value: object) -> None:
-        """A parameter was set: its shovel begins, or begins anew."""
+        """A parameter was set: start its shovel, or restart it."""
         if (vhost, name) in self._configured:
             log.warning("the parameter of shovel '%s' in vhost '%s' counts for nothing: see [[shovel]]", name, vhost)
             return
@@ -132,7 +132,7 @@ class Shovels:
         self._begin(vhost, name, parameters)
 
     def cleared(self, vhost: str, name: str) -> None:
-        """A parameter was removed, and with it its shovel."""
+        """A parameter was removed: end its shovel."""
         if (vhost, name) not in self._configured:
             self._end(vhost, name)
 
@@ -160,17 +160,17 @@ class Shovels:
         leaving: asyncio.Future[None] = self._loop.create_future()
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
-        # All at once, however many there are: each may take some seconds.
+        # All at the same time, however many there are: each may take some seconds.
         threading.Thread(target=self._join, args=(shovel, leaving), name="batonmq-shovel-stop", daemon=True).start()
 
     def _join(self, shovel: RunningShovel, leaving: asyncio.Future[None]) -> None:
         if not shovel.join():
             log.warning("shovel '%s' in vhost '%s' waits for somebody who does not answer", shovel.name, shovel.vhost)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting any more
             self._loop.call_soon_threadsafe(leaving.set_result, None)
 
     def _finished(self, shovel: RunningShovel) -> None:
-        """It has moved what it should: it goes, and its parameter with it."""
+        """A shovel has moved all that it should: remove its parameter, and so the shovel."""
         if self._running.get((shovel.vhost, shovel.name)) is shovel and shovel.kind == "dynamic":
             try:
                 self._parts.broker.parameters.clear(COMPONENT, shovel.vhost, shovel.name)
@@ -188,7 +188,7 @@ class Shovels:
         return self._running.get((vhost, name))
 
     def restart(self, vhost: str, name: str) -> None:
-        """Have it begin anew, whatever it does. Raises NotFound."""
+        """Restart a shovel in any state. Raises NotFound."""
         shovel = self._running.get((vhost, name))
         if shovel is None:
             raise NotFound(f"no shovel '{name}' in vhost '{vhost}'")
@@ -197,7 +197,7 @@ class Shovels:
 
 
 def _require(user: User, vhost: str, end: End, needed: str) -> None:
-    """Raises AccessRefused, in RabbitMQ's words for a virtual host."""
+    """Raises AccessRefused; for a virtual host with RabbitMQ's text."""
     if not user.may_open(vhost):
         raise AccessRefused(f'user "{user.name}" may not connect to vhost "{vhost}"')
     if end.queue is not None:
@@ -207,5 +207,5 @@ def _require(user: User, vhost: str, end: End, needed: str) -> None:
     elif end.exchange is not None:
         user.require(vhost, needed, "exchange", end.exchange)
     else:
-        # To wherever the messages were sent before.
+        # Messages go to the exchanges that they were first sent to.
         user.require(vhost, needed, "exchange", "")

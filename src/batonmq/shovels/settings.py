@@ -1,4 +1,4 @@
-"""What a shovel is told to do."""
+"""The settings of a shovel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batonmq.shovels.rules import Rules
 __all__ = ["PREFETCH", "RECONNECT_SECONDS", "AckMode", "End", "ShovelSettings"]
 
 AckMode = Literal["no-ack", "on-publish", "on-confirm"]
-# What RabbitMQ takes where nothing is said.
+# RabbitMQ's defaults.
 PREFETCH: Final = 1000
 RECONNECT_SECONDS: Final = 5.0
 
@@ -23,22 +23,22 @@ class End:
     protocol: str
     """"local", "amqp091" or "amqp10"."""
     uris: tuple[str, ...]
-    """Where it is: one of these."""
+    """Its URLs: one of these is used."""
     queue: str | None = None
     """None: messages come from, or go to, an exchange."""
     exchange: str | None = None
-    """None, without a queue: each message goes where its exchange of before leads on the other side."""
+    """None, without a queue: each message goes to the exchange of the same name as its original one."""
     routing_key: str | None = None
-    """What the queue of a source is bound with, or the key that messages are published with; None: their own."""
+    """The binding key of a source's queue, or the routing key of published messages; None: their own."""
     queue_arguments: Mapping[str, object] = field(default_factory=dict)
-    """What its queue is declared with, where it is not there."""
+    """The arguments with which its queue is declared, if it does not exist."""
     is_predeclared: bool = False
-    """Must its queue be there already?"""
+    """Must its queue exist already?"""
 
 
 @dataclass(frozen=True, slots=True)
 class ShovelSettings:
-    """What a shovel does."""
+    """The settings of one shovel."""
 
     source: End
     destination: End
@@ -47,13 +47,13 @@ class ShovelSettings:
     reconnect_delay: float = RECONNECT_SECONDS
     """Seconds; 0: it ends with the first failure."""
     delete_after: int | Literal["never", "queue-length"] = "never"
-    """It ends, and its parameter with it, after that many messages, or as many as there were when it started."""
+    """It ends, with its parameter, after that many messages, or as many as were ready when it started."""
     idle: float | None = None
     """It ends when no message has come for that many seconds and the source is empty; None: it waits."""
     adds_forward_headers: bool = False
     adds_timestamp_header: bool = False
     properties: Mapping[str, object] = field(default_factory=dict)
-    """Properties that each message gets, by their names."""
+    """Properties that are set on each message, by name."""
     consumer_arguments: Mapping[str, object] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
 

@@ -1,4 +1,4 @@
-"""A message of one engine for another: what the other side cannot keep is left off."""
+"""Adapts a message of one engine to another: what the other side cannot keep is dropped."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from batonmq.engines.values import Capabilities
 
 __all__ = ["losses", "translated"]
 
-# Seconds to wait, as BatonMQ and RabbitMQ's plugin for delayed messages read them.
+# The delay in milliseconds, for BatonMQ and RabbitMQ's plugin for delayed messages.
 DELAY: Final = "x-delay"
 
 
 def losses(message: Message, can: Capabilities) -> list[str]:
-    """What of a message the other side cannot keep, in words."""
+    """The parts of a message that the other side cannot keep, in words."""
     lost = []
     if message.ttl is not None and not can.ttl:
         lost.append("time to live")
@@ -26,9 +26,9 @@ def losses(message: Message, can: Capabilities) -> list[str]:
 
 
 def translated(message: Message, can: Capabilities) -> Message:
-    """The message as the other side takes it, with everything that it can keep.
+    """The message for the other side, with everything that it can keep.
 
-    A time to live and a priority that it does not know are left off; a group stays as a header.
+    A time to live and a priority that it does not know are dropped; a group stays as a header.
     """
     properties = message.properties
     if properties.plain and not properties.has_priority and not message.delay:
@@ -39,7 +39,7 @@ def translated(message: Message, can: Capabilities) -> Message:
     if properties.has_priority and not can.priority:
         changes["priority"] = None
     headers = properties.headers or {}
-    # A delay that is over begins anew nowhere.
+    # A delay that is over must not start again.
     if DELAY in headers:
         changes["headers"] = {name: value for name, value in headers.items() if name != DELAY} or None
     if not changes and not message.delay:

@@ -1,4 +1,4 @@
-"""The URLs of a shovel's two ends: whether they can be used, and how they may be shown."""
+"""The URLs of a shovel's two ends: checks them, and hides their credentials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batonmq.engines.urls import check_octets
 __all__ = ["LOCAL", "fault_of", "is_local", "vhost_of", "without_credentials"]
 
 LOCAL: Final = ("amqp", "amqps")
-# What a shovel of the server may connect to: brokers, and no file of the server's machine.
+# A shovel of the server may connect to brokers, but to no file on the server's machine.
 SCHEMES: Final = frozenset(
     {
         *LOCAL,
@@ -28,12 +28,12 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})(.{0,2})")
 
 
 def without_credentials(url: str) -> str:
-    """As it may be shown to whoever sees a shovel: without user and password, as RabbitMQ shows it."""
+    """The URL without user and password, as in RabbitMQ, for everyone who may see the shovel."""
     return _SECRET.sub(r"\1***", _CREDENTIALS.sub(r"\1", url))
 
 
 def is_local(url: str) -> bool:
-    """Does it mean the broker that the shovel runs in, as an AMQP URL without a host does?"""
+    """Does the URL mean the broker that the shovel runs in? An AMQP URL without a host does."""
     parts = urlsplit(url)
     return parts.scheme in LOCAL and not parts.hostname
 
@@ -45,9 +45,9 @@ def vhost_of(url: str) -> str | None:
 
 
 def fault_of(url: str) -> str | None:
-    """What is wrong with it, in RabbitMQ's words; None: nothing.
+    """The fault in a URL, in RabbitMQ's terms; None: it is valid.
 
-    Beside RabbitMQ's schemes, amqp and amqps, those of other brokers are taken; a file is not.
+    Beside RabbitMQ's schemes, amqp and amqps, those of other brokers are accepted; a file is not.
     """
     scheme, mark, _ = url.partition("://")
     if not mark:

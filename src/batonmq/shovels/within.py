@@ -1,4 +1,4 @@
-"""Both ends of a shovel at one engine with transactions: a message is sent and accepted in one."""
+"""A shovel with both ends at one engine that has transactions: messages are sent and accepted in one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Within"]
 
 
 class Within(Into):
-    """Another queue of the engine that the source is at: a crash leaves each message in one of the two."""
+    """Another queue of the source's engine: after a crash each message is in exactly one of the two."""
 
     def __init__(self, source: Source, queue: str) -> None:
         self._source = source

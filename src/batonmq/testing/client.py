@@ -61,7 +61,7 @@ class _Notes(Watcher):
 class _Client:
     """The base of both clients: the worker on its queues, and its handlers' calls."""
 
-    # Pytest takes classes of such a name for tests.
+    # Pytest would take a class of this name for tests.
     __test__ = False
 
     def __init__(self, app: Worker, *, clock: MovableClock | None = None, raise_errors: bool = True) -> None:
@@ -160,9 +160,9 @@ def _message(body: object, options: SendOptions) -> Message:
 class TestClient(_Client):
     """Calls the handlers of a worker: ``with TestClient(app) as client:``.
 
-    The queues are real ones, in memory, for this client alone. Functions that are marked with ``on_start`` are called
-    first; the queue of a handler that they have not declared is then declared without options. Handlers are called in
-    the thread of the test, one message after another, those that are ``async def`` in an event loop of the client's.
+    The queues are real ones, in memory, for this client only. ``on_start`` functions are called first; a handler's
+    queue that they have not declared is then declared without options. Handlers are called in the thread of the test,
+    one message after another; ``async def`` ones in an event loop of the client.
     """
 
     connection: sync_connections.Connection
@@ -240,7 +240,7 @@ class TestClient(_Client):
 class AsyncTestClient(_Client):
     """``TestClient`` for ``async def`` tests: ``async with AsyncTestClient(app) as client:``.
 
-    Handlers that are ``async def`` are called in the event loop of the test, plain ones in a thread.
+    ``async def`` handlers are called in the event loop of the test, plain ones in a thread.
     """
 
     connection: async_connections.Connection
@@ -262,14 +262,14 @@ class AsyncTestClient(_Client):
         await asyncio.to_thread(self._block.close)
 
     async def send(self, queue: str, body: object, **options: Unpack[SendOptions]) -> None:
-        """Send bytes or a Message as they are, anything else as JSON. Handlers are called by ``run_until_idle``.
+        """Send bytes or a Message as they are, anything else as JSON. ``run_until_idle`` then calls handlers.
 
         The options and errors are those of ``Connection.send``.
         """
         await self.connection.send(queue, _message(body, options))
 
     async def request(self, queue: str, body: object, **options: Unpack[SendOptions]) -> Message:
-        """Send what asks for a reply, run until idle, and return the reply. Raises TimeoutError if there is none."""
+        """Send a request, run until idle, and return the reply. Raises TimeoutError if there is none."""
         asked = self._asked(queue, body, options)
         try:
             await self.run_until_idle()
@@ -278,11 +278,11 @@ class AsyncTestClient(_Client):
             self._engine.forget(asked)
 
     async def messages(self, queue: str) -> list[Message]:
-        """The ready messages of a queue, at most 1,000, which stay there. Raises NotFound."""
+        """The ready messages of a queue, at most 1,000; they stay there. Raises NotFound."""
         return await self.connection.peek(queue, PEEK_MAX)
 
     async def run_until_idle(self) -> None:
-        """Call handlers until no message is ready. Then raises what the first of them raised, if one did.
+        """Call handlers until no message is ready. Raises the first error of a handler, if there was one.
 
         Raises RuntimeError after 10,000 messages.
         """
@@ -305,9 +305,9 @@ class AsyncTestClient(_Client):
         return False
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass at once: whatever falls due in it is handled at its time, in order.
+        """Advance the clock: everything that falls due is handled at its time, in order.
 
-        Raises ValueError for a step back, and what ``run_until_idle`` raises, when the time has passed.
+        Raises ValueError for a step back, and, at the end, the errors of ``run_until_idle``.
         """
         await self._run()
         for step in self._steps(seconds):

@@ -1,4 +1,4 @@
-"""A clock that runs as the machine's does, and can be moved ahead."""
+"""A clock that runs like the machine's, and can be moved ahead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["MovableClock"]
 
 
 class MovableClock(Clock):
-    """Runs as the machine's clock does, until ``advance`` moves it ahead: an hour passes at once for its users."""
+    """Runs like the machine's clock, until ``advance`` moves it ahead: for its users an hour can pass at once."""
 
     __slots__ = ("_ahead", "_when_moved")
 
@@ -19,11 +19,11 @@ class MovableClock(Clock):
         self._when_moved: dict[Callable[[], None], None] = {}
 
     def when_moved(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called whenever the clock is moved; it returns when it has done what is due."""
+        """Call ``call`` whenever the clock is moved; it has to do what is due, and return then."""
         self._when_moved[call] = None
 
     def forget(self, call: Callable[[], None]) -> None:
-        """Have it called no more."""
+        """Stop calling ``call``."""
         self._when_moved.pop(call, None)
 
     def monotonic(self) -> float:
@@ -33,7 +33,7 @@ class MovableClock(Clock):
         return super().time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move ahead, and return when what fell due has been done. Raises TypeError, and ValueError for a step back."""
+        """Move ahead, and return when everything due is done. Raises TypeError, and ValueError for a step back."""
         if not isinstance(seconds, int | float):
             raise TypeError(f"time goes on by a number of seconds, not {seconds!r}")
         if seconds < 0:

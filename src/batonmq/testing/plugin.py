@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from batonmq import Connection
     from batonmq.testing import MovableClock, RunningServer
 
-# What the fixtures need is read when one of them is asked for: every pytest run of the environment reads this file.
+# The fixtures import on first use what they need: every pytest run of the environment imports this file.
 
 
-# pytest does so by itself for what is installed, and not for what is installed to be edited.
+# pytest does this by itself for an installed package, but not for an editable install.
 pytest.register_assert_rewrite("batonmq.testing.contract")
 
 
 @pytest.fixture
 def baton_clock() -> MovableClock:
-    """The clock of ``baton`` and ``baton_server``: ``baton_clock.advance(3600)`` lets an hour pass at once."""
+    """The clock of ``baton`` and ``baton_server``: ``baton_clock.advance(3600)`` makes an hour pass at once."""
     from batonmq.testing.clock import MovableClock
 
     return MovableClock()
@@ -30,7 +30,7 @@ def baton_clock() -> MovableClock:
 
 @pytest.fixture
 def baton(baton_clock: MovableClock) -> Iterator[Connection]:
-    """Queues in memory, for this test alone: what ``batonmq.connect`` returns, on ``baton_clock``."""
+    """Queues in memory, for this test only: a connection like that of ``batonmq.connect``, on ``baton_clock``."""
     from batonmq.api.connections.synchronous import Connection
     from batonmq.engines.shared.registry import open_memory
 
@@ -43,7 +43,7 @@ def baton(baton_clock: MovableClock) -> Iterator[Connection]:
 
 @pytest.fixture
 def baton_server(tmp_path: Path, baton_clock: MovableClock) -> Iterator[RunningServer]:
-    """A real broker, for this test alone, on a free port of the loopback: ``url``, ``host``, ``port``."""
+    """A real broker, for this test only, on a free port of the loopback: ``url``, ``host``, ``port``."""
     from batonmq.testing.server import RunningServer
 
     with RunningServer(tmp_path / "baton-server", baton_clock) as server:

@@ -15,16 +15,16 @@ from batonmq.testing.clock import MovableClock
 
 __all__ = ["RunningServer"]
 
-# Clients that are still connected when a test ends are not waited for.
+# The end of a test does not wait for clients that are still connected.
 STOP_SECONDS = 0.0
 
 
 class RunningServer:
-    """``with RunningServer(folder) as server:`` connect to ``server.url``. User guest, password guest, all rights."""
+    """``with RunningServer(folder) as server:`` connect to ``server.url``, as guest/guest with all rights."""
 
     def __init__(self, folder: Path, clock: MovableClock | None = None) -> None:
-        """``folder`` keeps the messages: a server that is started again there has them again."""
-        # No heartbeats: a client that was silent for an hour because the clock was moved is not dead.
+        """``folder`` keeps the messages: a server that is started there again has them."""
+        # No heartbeats: a client that seems silent for an hour because the clock was moved is not dead.
         self._config = Config(
             server=ServerConfig(data=str(folder), log_level="warning"),
             listener=(ListenerConfig(port=0),),
@@ -44,7 +44,7 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        """For clients of AMQP 0-9-1."""
+        """The URL for AMQP 0-9-1 clients."""
         return f"amqp://guest:guest@{self.host}:{self.port}/"
 
     def start(self) -> None:
@@ -56,7 +56,7 @@ class RunningServer:
         self.clock.when_moved(self._moved)
 
     def stop(self) -> None:
-        """Return when it is gone: port, thread and file."""
+        """Stop, and return when port, thread and file are released."""
         self.clock.forget(self._moved)
         if self._thread.is_alive():
             self._runner.get_loop().call_soon_threadsafe(self._stopping.set)

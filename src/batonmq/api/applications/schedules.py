@@ -17,14 +17,14 @@ __all__ = ["Schedule", "check_scheduled", "cron", "keep_schedule"]
 
 # Marks a message, and each copy of it, as sent by a schedule.
 TYPE = "batonmq.cron"
-# Two workers that start together add two messages, and remove one: neither may fire in between.
+# Seconds. Two workers that start together add two messages, and remove one: neither may fire in between.
 MARGIN = 1.0
 PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a handler is called: at each minute that matches a cron expression. ``cron`` makes it."""
+    """When a handler is called: at each minute that matches a cron expression. Created by ``cron``."""
 
     expression: str
     """The five fields, separated by single spaces."""

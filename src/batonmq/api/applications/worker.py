@@ -68,8 +68,8 @@ class Worker:
         """A decorator that has the function called for each message of a queue.
 
         The function's parameters say what it gets: the delivery, the ``Message``, or the body as a value of the type
-        that a parameter is annotated with. What does not fit that type goes to the dead letters. What the function
-        returns is the reply to a message that asks for one. A plain function is called in one of ``concurrency``
+        that a parameter is annotated with. A body that does not fit that type goes to the dead letters. The function's
+        result is the reply to a message that asks for one. A plain function is called in one of ``concurrency``
         threads. An ``async def`` runs in one of ``concurrency`` tasks, and gets a delivery of ``batonmq.aio``.
 
         ``concurrency``: how many messages are handled at a time, 1 to 65,535.
@@ -82,11 +82,11 @@ class Worker:
         thread cannot be: it goes on, while its message is delivered again. None: as long as it likes.
         ``lease``: seconds, 1 or more, after which another receiver gets the message if this process stops renewing it;
         None: no lease.
-        ``schedule``: when the queue is to deliver an empty message by itself, as in ``cron("*/5 * * * *")``: once each
-        time, however many workers there are. None: never.
+        ``schedule``: when the queue delivers an empty message by itself, as in ``cron("*/5 * * * *")``: once each time,
+        however many workers there are. None: never.
 
         Raises ValueError for an option out of its range, and for a queue that already has a handler; the decorator
-        raises TypeError for a function whose parameters do not say what they are to get.
+        raises TypeError for a function whose parameters do not say what they take.
         """
         options = WorkerOptions(
             concurrency=concurrency,
@@ -176,7 +176,7 @@ class Worker:
 
         ``url``, ``concurrency``, ``drain``: override those of the worker and its handlers; None: do not.
         ``stop``: an event that, when set, ends the work as a signal does.
-        ``watcher``: is told of each message that is worked on; None: nobody is.
+        ``watcher``: is told of each message that is handled; None: no watcher.
 
         Raises ValueError without a URL or without handlers, RuntimeError when the worker is already running, the errors
         of ``batonmq.connect``, and NotFound or ConnectionLost: an error that ends receiving from one queue ends the
@@ -225,10 +225,10 @@ def opener(worker: Worker, url: str | os.PathLike[str] | None) -> Callable[[], E
 
 @contextlib.contextmanager
 def opened(worker: Worker, open_its: Callable[[], Engine], *, declares: bool = False) -> Iterator[Staff]:
-    """Open an engine for a worker, and call its ``on_start`` functions.
+    """Open an engine for a worker, call its ``on_start`` functions, and set its schedules.
 
-    ``declares``: declare missing queues of handlers after that. The connections are closed when the block ends. Raises
-    RuntimeError when the worker is already running, and the errors of opening.
+    ``declares``: declare missing queues of handlers after ``on_start``. The connections are closed when the block ends.
+    Raises RuntimeError when the worker is already running, and the errors of opening.
     """
     if not worker._running.acquire(blocking=False):
         raise RuntimeError("the worker runs already")

@@ -16,7 +16,7 @@ from batonmq.errors import BatonError, Closed
 
 __all__ = ["Receiver"]
 
-# What somebody may hold who takes all that there is.
+# The most messages that a receiver with ``until_empty`` may hold.
 HOLD_MOST = 65_535
 
 
@@ -70,8 +70,8 @@ class Receiver:
 
         ``max``: the most messages to return, 1 or more. The receiver never holds more unsettled messages than
         ``prefetch``.
-        ``wait``: seconds after which an empty list is returned; 0: do not wait; None: wait for ever. One
-        that was made with ``until_empty`` never waits, and an empty list then means that no message is ready.
+        ``wait``: seconds after which an empty list is returned; 0: do not wait; None: wait for ever. A
+        receiver with ``until_empty`` never waits, and an empty list then means that no message is ready.
 
         When the receiver is closed meanwhile, an empty list is returned at once.
 
@@ -87,7 +87,7 @@ class Receiver:
         except BatonError as error:
             raise told(error, self._engine.place, self.queue) from error.__cause__
         try:
-            # What is withdrawn at once brings what is ready.
+            # A request that is withdrawn at once brings the ready messages.
             if not future.done and (self._until_empty or not await future.wait_async(wait)):
                 subscription.withdraw(future)
             arrived = await future.get_async()
@@ -143,7 +143,7 @@ class Receiver:
         try:
             deliveries = await self.receive(1, self._wait)
         except Closed:
-            # Closed by whoever has it, while the last message was worked on.
+            # The receiver was closed while the last message was being handled.
             if not self._is_closed:
                 raise
             deliveries = []

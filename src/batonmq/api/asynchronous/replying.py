@@ -1,4 +1,4 @@
-"""A reply out of what a handler has returned, sent together with the acceptance of its message."""
+"""Sends a reply made from a handler's result, together with the acceptance of its message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIRECT = "amq.rabbitmq.reply-to"
 
 
 async def reply_and_accept(delivery: Delivery, reply: Message) -> None:
-    """Send the reply and accept the delivery: both or neither where the engine has transactions, else in that order.
+    """Send the reply and accept the delivery: both or neither if the engine has transactions, else in that order.
 
     If nobody waits for the reply any more, the delivery is accepted all the same. Raises ResourceError when the queue
     for the replies is full, LeaseLost, and the errors of sending.

@@ -49,7 +49,7 @@ class Transaction:
             await self._commit()
 
     async def _commit(self) -> None:
-        """On the disk when it returns. Raises AlreadySettled, LeaseLost, NotFound, ResourceError, StoreError."""
+        """Commit: on the disk on return. Raises AlreadySettled, LeaseLost, NotFound, ResourceError, StoreError."""
         taken: list[Delivery] = []
         settlements = []
         try:
@@ -64,6 +64,6 @@ class Transaction:
             raise
 
     def _queue(self) -> str:
-        """What an error is about, if there is one queue only."""
+        """The queue that an error is about, if there is only one."""
         queues = {queue for queue, _ in self._sends} | {delivery.queue for delivery in self._accepts}
         return queues.pop() if len(queues) == 1 else ""

@@ -162,9 +162,9 @@ class Connection:
             return future.get()
 
     def stats(self, queue: str) -> QueueStats:
-        """Return how a queue stands: ready and held messages, receivers, bytes. What the engine does not know is None.
+        """Return a queue's statistics: ready and held messages, receivers, bytes. None: unknown to the engine.
 
-        Two readings tell rates: ``later.rates(earlier)``. Raises NotFound when the queue does not exist, AccessRefused,
+        Two readings give rates: ``later.rates(earlier)``. Raises NotFound when the queue does not exist, AccessRefused,
         and UnsupportedFeature.
         """
         check_queue(queue)
@@ -205,8 +205,8 @@ class Connection:
         """Move ready messages from one queue to another, oldest first, and return how many were moved.
 
         Use it to retry dead letters: each starts over, without the headers that record its death.
-        ``target``: where they go; None: each dead letter goes back to the queue where it died. What did not die, or
-        died in a queue that is gone, stays where it is.
+        ``target``: where they go; None: each dead letter goes back to the queue where it died. A message that did not
+        die, or died in a queue that is gone, stays where it is.
         ``max``: the most messages to move, 0 or more; None: as many as are ready now. After a crash, each message is in
         one of the two queues; if ``capabilities.atomic_replay`` is False, it may be in both.
 
@@ -328,14 +328,14 @@ class Connection:
         """Return a block in which messages are written to the application's own database, in its own transaction.
 
         ``connection``: the application's connection: of sqlite3, psycopg or Django, or a Session or Connection of
-        SQLAlchemy, to SQLite or PostgreSQL. Of those the synchronous ones too, of aiosqlite, and of asyncpg, which
-        need ``with``, in whichever face. The table is made by ``batonmq.contrib.outbox.create_table``, or by a
-        migration.
-        ``relay``: a thread of this connection sends what was committed, and what others have left; False: leave it to
-        ``batonmq outbox relay`` or another process.
+        SQLAlchemy, to SQLite or PostgreSQL. Their awaited counterparts (AsyncSession, AsyncConnection), aiosqlite and
+        asyncpg work as well, in threads too: they need the ``async`` form of ``with``. The table is created by
+        ``batonmq.contrib.outbox.create_table``, or by a migration.
+        ``relay``: a thread of this connection sends committed messages, and those that others have left; False: leave
+        this to ``batonmq outbox relay`` or another process.
 
         Raises TypeError for anything that is not such a connection, and ValueError for a database in memory, which no
-        thread could relay from; for an awaited connection, the start of the block raises it. The block is for the
+        thread could relay from; for an awaited connection, the start of the block raises it. The block belongs to the
         thread, or task, that has the connection.
         """
         with Telling(self._engine):
@@ -361,7 +361,7 @@ class Connection:
         The message is accepted when the handler returns. If the handler raises, the error is logged and the message is
         delivered again later. Until then it waits in its queue, or in this process if
         ``capabilities.release_delay`` is False. The handler's parameters may ask for the delivery or for the body as a
-        value, and what it returns is the reply: the page "Handlers" of the documentation says how.
+        value, and its result is the reply: the page "Handlers" of the documentation says how.
 
         ``concurrency``: how many messages are handled at a time, 1 to 65,535.
         ``attempts``: how many deliveries, 1 or more, before a message that keeps failing is rejected to the dead

@@ -47,7 +47,7 @@ def type_name(annotation: object) -> str:
 
 
 def is_pydantic(annotation: object) -> bool:
-    """Is the type, or a part of it, for pydantic to validate? Pydantic itself is not imported to tell."""
+    """Does pydantic have to validate the type, or a part of it? This does not import pydantic."""
     return any(_is_model(part) for part in _parts(annotation))
 
 

@@ -34,7 +34,7 @@ class Handler:
         is_async: bool | None = None,
         names: Mapping[str, object] | None = None,
     ) -> None:
-        """``is_async``: is its result to be awaited; None: found out from the function.
+        """``is_async``: does its result have to be awaited? None: determined from the function.
 
         ``names``: names that annotations may use beside the globals of the handler's module.
 
@@ -77,7 +77,7 @@ class Handler:
 
 
 def is_awaited(function: Callable[..., object]) -> bool:
-    """Is its result to be awaited? That of an object with ``__call__`` may be, too."""
+    """Does its result have to be awaited? It may be an object with ``__call__``, too."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

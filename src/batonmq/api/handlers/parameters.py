@@ -76,7 +76,7 @@ def _signature(handler: Callable[..., object]) -> inspect.Signature:
     if sys.version_info >= (3, 14):
         import annotationlib
 
-        # Names that are imported for type checkers alone stay names.
+        # Names that are imported for type checkers only stay names.
         return inspect.signature(handler, annotation_format=annotationlib.Format.FORWARDREF)
     return inspect.signature(handler)
 

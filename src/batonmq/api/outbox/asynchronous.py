@@ -1,4 +1,4 @@
-"""What an outbox asks of an application's asynchronous connection, and how a relay, which is in a thread, uses one."""
+"""What an outbox needs from an asynchronous connection, and how a relay uses one from its thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AsyncDatabase(ABC):
 
     @abstractmethod
     async def execute(self, statement: str, values: Sequence[object] = ()) -> list[Sequence[object]]:
-        """Execute a statement in the open transaction; tells the rows that it has found."""
+        """Execute a statement in the open transaction; returns the rows that it found."""
 
     @property
     @abstractmethod
@@ -33,25 +33,28 @@ class AsyncDatabase(ABC):
 
     @abstractmethod
     def transaction(self, *, writes: bool = True) -> AbstractAsyncContextManager[object]:
-        """A transaction: committed when the block ends, rolled back when it raises. ``writes``: or only reads."""
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        ``writes``: False if it only reads.
+        """
 
     async def file(self) -> str | None:
-        """The file of a database of SQLite; None: it is in memory, or no SQLite."""
+        """The file of an SQLite database; None: it is in memory, or not SQLite."""
         return None
 
     def when_committed(self, callback: Callable[[], None]) -> bool:
-        """Call back when the open transaction has been committed; False: that cannot be had."""
+        """Call back when the open transaction has been committed; False: the library has no such hook."""
         return False
 
     @abstractmethod
     async def source(self) -> tuple[Hashable, Callable[[], Database]]:
-        """What is the same for all connections to one database, and what opens one of our own in a thread.
+        """The identity of the database, the same for all connections to it, and a function that opens one in a thread.
 
         Raises ValueError for a database that only one connection can see.
         """
 
     async def close(self) -> None:
-        """Close what was opened for a relay."""
+        """Close a connection that was opened for a relay."""
         raise NotImplementedError
 
 
@@ -62,7 +65,7 @@ class AwaitedDatabase(Transactional):
 
     @abstractmethod
     def _done(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """What comes of it in the loop that the connection lives in."""
+        """Run it in the connection's loop, and return its result."""
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[Sequence[object]]:
         return self._done(self._below.execute(statement, values))
@@ -87,7 +90,7 @@ class LentDatabase(AwaitedDatabase):
     """The application's own connection, while the task that has it waits for the thread."""
 
     def __init__(self, below: AsyncDatabase, file: str | None) -> None:
-        """In the loop of the connection. ``file``: that of a database of SQLite."""
+        """To be created in the connection's loop. ``file``: that of an SQLite database."""
         self._below = below
         self._loop = asyncio.get_running_loop()
         self._file = file
@@ -105,7 +108,7 @@ class LoopDatabase(AwaitedDatabase, Database):
     """An asynchronous connection of our own, with the loop that it lives in."""
 
     def __init__(self, opened: Callable[[], Coroutine[Any, Any, AsyncDatabase]], where: Hashable) -> None:
-        """``opened`` makes the connection, in the loop. ``where``: which database that is."""
+        """``opened`` opens the connection, in the loop. ``where`` identifies the database."""
         self._loop = asyncio.new_event_loop()
         self._where = where
         try:

@@ -57,7 +57,7 @@ class Database(Transactional):
     def opener(self) -> Callable[[], Database]:
         """A function that opens a connection of our own to the same database.
 
-        It works in any thread, and when this connection is closed.
+        The function works in any thread, and even when this connection has been closed.
 
         Raises ValueError for a database that only one connection can see.
         """
@@ -78,7 +78,7 @@ def with_marks(statement: str, mark: str) -> str:
 
 
 def seen_by_one(what: str) -> ValueError:
-    """The opener for a database in memory, which fails."""
+    """The error for a database in memory, which no other connection can see."""
     return ValueError(
         f"{what} is in memory, where no relay can see what waits: use a file, or outbox(..., relay=False), and relay "
         "with batonmq.contrib.outbox.relay_now(mq, connection)"

@@ -35,7 +35,7 @@ class Relay:
         self._engine = engine
         self._database = database
         self._exclusive = Exclusive(f"{database.file}-outbox") if database.file is not None else None
-        # Queues that refused: how long they are left alone, and until when.
+        # Queues that refused messages: the current pause of each in seconds, and its end.
         self._paused: dict[str, tuple[float, float]] = {}
         self._was_told: dict[str, str] = {}
         self._lost: ConnectionLost | Closed | None = None

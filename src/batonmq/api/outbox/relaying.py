@@ -42,7 +42,7 @@ class RelayThread:
     """Relays whenever it is told to, and from time to time."""
 
     def __init__(self, engine: Engine, opener: Callable[[], Database], *, polls: bool) -> None:
-        """``opener`` opens the database, in this thread. ``polls``: poll the table."""
+        """``opener`` opens the database, in the new thread. ``polls``: keep polling the table when it is empty."""
         self._engine = engine
         self._opener = opener
         self._polls = polls
@@ -56,13 +56,13 @@ class RelayThread:
         self._wake.set()
 
     def stop(self) -> None:
-        """End after the messages being relayed."""
+        """Have the thread end once the messages being relayed are done."""
         self._is_stopped.set()
         self._wake.set()
 
     @property
     def is_alive(self) -> bool:
-        """Does it go on? Not once the connection is closed."""
+        """Is the thread still running? It ends once the connection is closed."""
         return self._thread.is_alive()
 
     def join(self, seconds: float | None = None) -> None:

@@ -1,13 +1,13 @@
-"""The table of an outbox, and what is said to a database about it.
+"""The table of an outbox, and the SQL statements about it.
 
-Statements have ``?`` where a value goes; whoever executes them puts in the mark of its library. The columns:
+Statements have ``?`` as placeholders; the code that executes them replaces these with its library's. The columns:
 
-    id            in the order in which messages were written; never given out twice
+    id            in the order in which messages were written; never used twice
     queue         where the message goes
-    message_id    its id, by which the queue knows one that comes twice
+    message_id    its id, by which the queue recognizes a duplicate
     properties    its properties, as AMQP 0-9-1 has them on the wire (section 4.2.6.1)
     body          its body
-    delay         seconds that it is to wait in its queue, from created_at on
+    delay         seconds that it has to wait in its queue, from created_at on
     created_at    when it was written, in seconds since the epoch
 """
 

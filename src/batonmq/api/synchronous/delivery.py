@@ -18,21 +18,21 @@ from batonmq.errors import AlreadySettled, BatonError
 
 __all__ = ["Delivery", "Origin", "Progress"]
 
-# Often enough for whoever looks.
+# The least time between two reports to the broker, in seconds: often enough for people.
 TOLD_SECONDS = 0.5
-# Characters: whoever reads it has a line.
+# The most characters of a note: it is shown in one line.
 NOTE_MAX = 200
 
 
 class Progress(NamedTuple):
-    """How far the work on a message is."""
+    """The progress of the work on a message."""
 
     fraction: float
     """From 0 to 1."""
     note: str
-    """What is being done; "": nothing was said."""
+    """What is being done; "": no note."""
     told: float
-    """When the broker was told last, by the monotonic clock."""
+    """When the broker was last told, in monotonic seconds."""
 
 
 class Origin(NamedTuple):
@@ -41,7 +41,7 @@ class Origin(NamedTuple):
     engine: Engine
     queue: str
     lease: float | None
-    """Seconds for which each is held; None: as long as it takes."""
+    """Seconds for which each is held; None: without limit."""
 
 
 class Delivery:
@@ -73,7 +73,7 @@ class Delivery:
     redelivered: bool
     """True if the message was delivered before."""
     reported: Progress | None
-    """What ``progress`` has said last; None: nothing."""
+    """The last report of ``progress``; None: there was none."""
     settled: bool
     """True once it was accepted, released or rejected here."""
 
@@ -106,8 +106,8 @@ class Delivery:
 
         This returns at once. An embedded engine writes the change within 10 ms, and syncs the disk with the next
         message that is sent; after a crash in between, the message is delivered again. ``transaction`` waits for the
-        disk. Only while the process that has a shared file has gone, and no other has taken over, this waits for the
-        next one; it raises ConnectionLost if there is none within a minute.
+        disk. Only if the process that owns a shared file is gone, and no other has taken over yet, does this wait for
+        the next one; it raises ConnectionLost if there is none within a minute.
 
         Raises AlreadySettled, and LeaseLost when the message is no longer held here.
         """
@@ -175,14 +175,13 @@ class Delivery:
     def progress(self, fraction: float, note: str = "") -> None:
         """Say how far the work on the message is, for people: ``batonmq run`` shows it on a terminal.
 
-        A file and BatonMQ's server show it, too (``capabilities.progress``): they are told at most twice a second for
-        each message.
-        Nothing waits for that, and nothing depends on it.
+        Where ``capabilities.progress`` is True, the queue's broker is told as well, at most twice a second for each
+        message. Nothing waits for that, and nothing depends on it.
 
         ``fraction``: from 0 to 1.
         ``note``: what is being done, up to 200 characters; more is cut off.
 
-        Raises AlreadySettled.
+        Raises AlreadySettled, TypeError, and ValueError for a fraction out of its range.
         """
         if isinstance(fraction, bool) or not isinstance(fraction, int | float):
             raise TypeError(f"fraction is a number from 0 to 1, not {type(fraction).__name__}")
@@ -228,12 +227,12 @@ class Delivery:
             outcome.get()
 
     def _in_transaction(self) -> tuple[Subscription, Incoming]:
-        """For ``Transaction``: what is to be accepted."""
+        """For ``Transaction``: the subscription and the message to accept."""
         self._settle()
         return self._subscription, self._incoming
 
     def _not_settled(self) -> None:
-        """For ``Transaction``: it failed, and the message is still in these hands."""
+        """For ``Transaction``: it failed, so the message is still held here."""
         self.settled = False
 
     def __enter__(self) -> Self:

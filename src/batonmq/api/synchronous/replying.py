@@ -1,5 +1,5 @@
 # Generated from api/asynchronous/replying.py by scripts/unasync.py: change that file instead.
-"""A reply out of what a handler has returned, sent together with the acceptance of its message."""
+"""Sends a reply made from a handler's result, together with the acceptance of its message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIRECT = "amq.rabbitmq.reply-to"
 
 
 def reply_and_accept(delivery: Delivery, reply: Message) -> None:
-    """Send the reply and accept the delivery: both or neither where the engine has transactions, else in that order.
+    """Send the reply and accept the delivery: both or neither if the engine has transactions, else in that order.
 
     If nobody waits for the reply any more, the delivery is accepted all the same. Raises ResourceError when the queue
     for the replies is full, LeaseLost, and the errors of sending.

@@ -32,7 +32,7 @@ class TracedDelivery(Delivery):
         return cast("TracedEngine", self._engine).spans
 
     def _received(self, trail: Trail) -> None:
-        """For ``TracedReceiver``: what is known of the message."""
+        """For ``TracedReceiver``: set the trail of the message."""
         self._trail = trail
         self._ends = []
 

@@ -1,3 +1,3 @@
-"""Spans of OpenTelemetry for what the API does, in programs that have a tracer provider."""
+"""OpenTelemetry spans for the API's operations, in programs that have a tracer provider."""
 
 from __future__ import annotations

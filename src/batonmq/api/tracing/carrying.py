@@ -20,7 +20,7 @@ __all__ = ["context_of", "creation_of", "with_context"]
 
 
 class _Headers(Getter[Mapping[str, FieldValue]]):
-    """Read a header. Headers come from anyone, so a value that is not text is ignored."""
+    """Reads headers for OpenTelemetry. They come from anyone, so a value that is not text is ignored."""
 
     def get(self, carrier: Mapping[str, FieldValue], key: str) -> list[str] | None:
         value = carrier.get(key)

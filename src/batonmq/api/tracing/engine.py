@@ -1,4 +1,4 @@
-"""An engine with spans around what is sent through it."""
+"""An engine with spans around its operations."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
     send            PRODUCER   one for each call; its context goes into the messages that have none
     receive         CLIENT     one for each call that brought messages, with a link to where each was created
-    process         CONSUMER   while a handler, or the block of a delivery, is at work on one message
+    process         CONSUMER   while a handler, or the block of a delivery, works on one message
     settle          CLIENT     accept, release, reject
 
-A span that finds another one at work is its child. One that does not is a child of what is known of its message: a
-process span of where that was created, a settle span of the process or the receive span before it.
+A span that starts while another is active becomes its child. Otherwise its message decides: a process span is a child
+of the span that created the message, a settle span of the process or receive span before it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class QueueWorker:
         self._stop = stop
         self._watcher = watcher
         self._error: BaseException | None = None
-        # What handlers are at work on, if it has to be renewed.
+        # The messages that handlers are working on, if they have to be renewed.
         self._at_work: set[Delivery] = set()
 
     async def run(self) -> None:
@@ -70,7 +70,7 @@ class QueueWorker:
     async def step(self) -> bool:
         """Handle one message that is ready now, and return when that is done; False: there is none.
 
-        Not while ``run`` does so. Raises what ends the receiver, and what a handler ends its program with.
+        Not while ``run`` runs. Raises errors that end the receiver, and exceptions by which a handler ends the program.
         """
         deliveries = await self._receiver._receive(1, wait=0)
         for delivery in deliveries:
@@ -111,7 +111,7 @@ class QueueWorker:
             again = await self._attempt(again)
 
     async def _attempt(self, delivery: Delivery) -> Delivery | None:
-        """Call the handler; tells what is to be tried again in these hands."""
+        """Call the handler; returns the delivery to try again while it stays held here."""
         if self._options.renewal is not None:
             self._at_work.add(delivery)
         if self._watcher is not None:
@@ -140,7 +140,7 @@ class QueueWorker:
         return None
 
     async def _in_time(self, delivery: Delivery) -> object:
-        """Await the handler, which is cancelled when its time is over. Raises what it raises, and TimeoutError."""
+        """Await the handler, which is cancelled when its time is up. Raises its errors, and TimeoutError."""
         seconds = self._options.timeout
         if seconds is None:
             return await self._called(delivery)
@@ -154,7 +154,7 @@ class QueueWorker:
             raise
 
     async def _succeeded(self, delivery: Delivery, reply: Message | None) -> BatonError | None:
-        """Accept it, with the reply if there is one; tells what has kept the reply from being sent."""
+        """Accept it, with the reply if there is one; returns the error that kept the reply from being sent."""
         with told_of_loss(delivery.message, self._receiver.queue):
             if reply is not None:
                 try:
@@ -172,9 +172,9 @@ class QueueWorker:
             self._watcher.ended(self._receiver.queue, delivery, value, error)
 
     async def _failed(self, delivery: Delivery, error: BaseException | None) -> Delivery | None:
-        """Give it back, or up, and say so; without an error the last attempt has ended with its process.
+        """Give it back, or up, and log that; without an error the last attempt has ended with its process.
 
-        Tells what is to be tried again in these hands.
+        Returns the delivery to try again while it stays held here.
         """
         try:
             return await self._give_back_or_up(delivery, error)

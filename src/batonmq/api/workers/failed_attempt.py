@@ -25,7 +25,7 @@ class FailedAttempt:
     ) -> None:
         """`count`: the number of deliveries, this one included.
 
-        Without an error: the process died in the last attempt.
+        Without an error, the last attempt ended with its process or its connection.
         """
         self._message = named(message, queue)
         self._count = count
@@ -44,7 +44,8 @@ class FailedAttempt:
     def judge(self, fate: Fate | None) -> Literal["reject", "reject or release", "try again"]:
         """Decide what to do with the message, and log it.
 
-        A message that its queue would give up on its next return is rejected here, with the reason.
+        "reject or release": the queue would give the message up on its next return, and nobody could see why. So it is
+        to be rejected with the reason, where the engine can do that.
         """
         if isinstance(self._error, InvalidMessage):
             # It would be invalid every time.

@@ -50,7 +50,7 @@ class QueueWorker:
         self._stop = stop
         self._watcher = watcher
         self._error: BaseException | None = None
-        # What handlers are at work on, if it has to be renewed.
+        # The messages that handlers are working on, if they have to be renewed.
         self._at_work: set[Delivery] = set()
         self._over = threading.Event()
         self._deadlines = None if options.timeout is None else Deadlines(options.timeout, self._expired)
@@ -87,7 +87,7 @@ class QueueWorker:
     def step(self) -> bool:
         """Handle one message that is ready now, and return when that is done; False: there is none.
 
-        Not while ``run`` does so. Raises what ends the receiver, and what a handler ends its program with.
+        Not while ``run`` runs. Raises errors that end the receiver, and exceptions by which a handler ends the program.
         """
         deliveries = self._receiver._receive(1, wait=0)
         for delivery in deliveries:
@@ -126,7 +126,7 @@ class QueueWorker:
             again = self._attempt(again)
 
     def _attempt(self, delivery: Delivery) -> Delivery | None:
-        """Call the handler; tells what is to be tried again in these hands."""
+        """Call the handler; returns the delivery to try again while it stays held here."""
         if self._options.renewal is not None:
             self._at_work.add(delivery)
         if self._watcher is not None:
@@ -161,7 +161,7 @@ class QueueWorker:
         return None
 
     def _succeeded(self, delivery: Delivery, reply: Message | None) -> BatonError | None:
-        """Accept it, with the reply if there is one; tells what has kept the reply from being sent."""
+        """Accept it, with the reply if there is one; returns the error that kept the reply from being sent."""
         with told_of_loss(delivery.message, self._receiver.queue):
             if reply is not None:
                 try:
@@ -179,7 +179,7 @@ class QueueWorker:
             self._watcher.ended(self._receiver.queue, delivery, value, error)
 
     def _expired(self, delivery: Delivery) -> None:
-        """The time of its handler is over, which goes on: nobody can stop a thread."""
+        """The time of its handler is up. The handler goes on, as a thread cannot be stopped."""
         self._at_work.discard(delivery)
         error = TimeoutError(f"the handler took longer than {self._options.timeout:g} s")
         try:
@@ -193,9 +193,9 @@ class QueueWorker:
         log.warning("%s: its handler %s after its time was over, which changes nothing any more", message, came)
 
     def _failed(self, delivery: Delivery, error: BaseException | None, *, keeps: bool = True) -> Delivery | None:
-        """Give it back, or up, and say so; without an error the last attempt has ended with its process.
+        """Give it back, or up, and log that; without an error the last attempt has ended with its process.
 
-        Tells what is to be tried again in these hands. Not ``keeps``: nothing is.
+        Returns the delivery to try again while it stays held here; without ``keeps``, none.
         """
         try:
             return self._give_back_or_up(delivery, error, keeps=keeps)

@@ -10,7 +10,7 @@ from batonmq.shovels.rules import Rules
 
 __all__ = ["Found", "FoundQueue", "found_of", "is_made", "own_queue", "without_set_aside"]
 
-# Exchanges that each broker makes by itself, and the one for management requests.
+# The predeclared exchanges of every broker, and the one for management requests.
 _OWN_EXCHANGES: Final = ("amq.", "batonmq.management")
 
 Entry = Mapping[str, Any]
@@ -28,7 +28,7 @@ class FoundQueue:
     """None: unknown."""
     delayed: int = 0
     held: int = 0
-    """Messages that are in the hands of consumers."""
+    """Messages that consumers hold."""
     is_paused: bool = False
 
 

@@ -18,7 +18,7 @@ DONE_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one task of a header returned. ``index``: its place; None: behind the others."""
+    """The result of one task of a header. ``index``: its place; None: behind the others."""
 
     task_id: str
     index: int | None
@@ -114,7 +114,7 @@ class Chords:
         return Complete(shape, [Part(task, None if place < 0 else place, *rest) for task, place, *rest in rows])
 
     def finish(self, group: str) -> None:
-        """The body has been called, or has failed: parts that come again do nothing any more."""
+        """The body was called, or has failed: ignore parts that come again."""
         with self._results.writing() as connection:
             connection.execute("DELETE FROM parts WHERE chord = ?", (group,))
             connection.execute(

@@ -35,7 +35,7 @@ KEYS_MAX = 500
 # How often to look for what others wrote, in seconds: at first, and after a while.
 FIRST_LOOK, LAST_LOOK = 0.001, 0.02
 
-# Connections of the process that this one was forked from. Closing one would release its locks
+# Connections of the process that this one was forked from. Closing one would interfere with its locks
 # (sqlite.org/howtocorrupt.html, section 2.7), so they are kept.
 _inherited: list[sqlite3.Connection] = []
 
@@ -123,7 +123,7 @@ class Results:
     # ------------------------------------------------------------------ waiting
 
     def version(self) -> tuple[int, int]:
-        """A version number, which changes whenever any process has written."""
+        """A version of the contents: it differs after any process has written."""
         with self._opened() as connection:
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             return version, self._writes

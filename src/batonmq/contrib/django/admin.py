@@ -61,7 +61,7 @@ class TaskAdmin(ReadOnly):
 
     @admin.display(description="duration")
     def shown_duration(self, task: Task) -> str:
-        """The worker of the last attempt."""
+        """How long the last attempt took, in seconds."""
         return "-" if task.duration is None else f"{task.duration.total_seconds():,.3f} s"
 
     @admin.display(description="return value")
@@ -147,7 +147,7 @@ class TaskAdmin(ReadOnly):
     # ------------------------------------------------------------------ away
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Call deleting by its name."""
+        """The actions, with deletion labelled as a purge."""
         actions: dict[str, Any] = super().get_actions(request)
         if "delete_selected" in actions:
             function, name, _ = actions["delete_selected"]

@@ -32,14 +32,14 @@ class _Place:
     """A URL, and the connection to it."""
 
     def __init__(self) -> None:
-        # Held by whoever connects; a connection that is there is found without it.
+        # Held while connecting; an existing connection is found without it.
         self._connecting = threading.Lock()
         self._mq: batonmq.Connection | None = None
         self._away: tuple[float, str] | None = None
         self._declared: set[str] = set()
 
     def connection(self, options: BackendOptions) -> batonmq.Connection:
-        """The connection that is there, or a new one.
+        """The existing connection, or a new one.
 
         While one thread connects, others wait for it, unless the attempt before failed: they get its error at once.
         """
@@ -106,7 +106,7 @@ def connection_to(options: BackendOptions, *queues: str) -> batonmq.Connection:
 
 
 def declare(mq: batonmq.Connection, queue: str, options: BackendOptions) -> None:
-    """Create a queue for tasks, unless it is there."""
+    """Create a queue for tasks, unless it exists."""
     can = mq.capabilities
     mq.declare(
         queue,

@@ -76,7 +76,7 @@ class BackendOptions:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The URL of the queues."""
+    """Where tasks go: the backend's options, the database, and the queue."""
 
     options: BackendOptions
     database: str

@@ -26,7 +26,7 @@ log = logging.getLogger("batonmq.django")
 
 PRIORITY_MIN, PRIORITY_MAX = -100, 100
 MOMENTS = ("run_after", "enqueued_at")
-# The header of a message whose row may never be committed.
+# The fields of the row that a message carries if the row may never be committed.
 CARRIED = ("backend", "queue_name", "task_path", "priority", "args", "kwargs", *MOMENTS)
 
 
@@ -100,7 +100,7 @@ def _said(value: object) -> object:
 
 
 def record_in(task_id: str, carried: dict[str, object]) -> Record:
-    """The row's fields, from the message that carries them."""
+    """The row, rebuilt from the fields that its message carries."""
     values = {name: carried[name] for name in CARRIED}
     for name in MOMENTS:
         said = values[name]

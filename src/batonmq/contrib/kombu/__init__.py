@@ -1,4 +1,4 @@
-"""A transport of kombu, Celery's messaging: queues in a file, or in a broker of BatonMQ's, by a URL.
+"""A transport of kombu, Celery's messaging: queues in a file, or in BatonMQ's broker, by URL.
 
 Importing this teaches kombu the schemes ``batonmq`` and ``batonmqs``. With Celery nothing has to be imported: it reads
 the entry point of the serializer below before it connects. Docs: docs/celery.md.

@@ -154,7 +154,7 @@ class Declaring:
         except amqp_errors.PreconditionFailed as error:
             why = error.reply_text
             if refused is not None and MAX_PRIORITY in why:
-                # The queue has the priorities, of which the caller said nothing: something else differs.
+                # The queue does have priorities, which the caller did not ask for: something else differs.
                 why = str(refused)
             raise amqp_errors.PreconditionFailed(
                 f"{why}; a queue keeps the arguments that it was declared with first: delete it "

@@ -45,7 +45,7 @@ class FileTransport(base.Transport):
         return FileConnection(file_of(self.client), self.client)
 
     def close_connection(self, connection: FileConnection) -> None:
-        """Give back what is unsettled."""
+        """Close it, and give back unsettled messages."""
         connection.close()
 
     def verify_connection(self, connection: FileConnection) -> bool:
@@ -57,7 +57,7 @@ class FileTransport(base.Transport):
         return connection.channel()
 
     def close_channel(self, channel: Channel) -> None:
-        """Give back what is unsettled."""
+        """Close it, and give back unsettled messages."""
         channel.close()
 
     def drain_events(self, connection: FileConnection, timeout: float | None = None, **_: Any) -> None:

@@ -55,7 +55,7 @@ CAPABILITIES = Capabilities(
     stats=True,
     until_empty=True,
 )
-# The brokers known to honour x-delivery-limit.
+# The brokers known to honor x-delivery-limit.
 COUNTING = frozenset({"BatonMQ", "RabbitMQ", "LavinMQ"})
 
 

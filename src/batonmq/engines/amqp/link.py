@@ -144,7 +144,7 @@ class Link:
 
     @property
     def _socket(self) -> socket.socket | None:
-        """pika's connection, while there is one."""
+        """The socket of pika's connection, while there is one."""
         return getattr(getattr(self.connection, "_transport", None), "_sock", None)
 
     def call(self, function: Callable[[], None]) -> None:
@@ -162,7 +162,7 @@ class Link:
     def when_open(self, function: Callable[[], None], future: Future[Any]) -> None:
         """Run a function in the connection's thread once there is a connection; the future fails if there is none.
 
-        Raises Closed; in the connection's thread, where others would be told of that, the future fails with it.
+        Raises Closed; called in the connection's thread, it fails the future with Closed instead.
         """
 
         def begin() -> None:

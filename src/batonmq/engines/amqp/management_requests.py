@@ -23,7 +23,7 @@ EXCHANGE = "batonmq.management"
 
 
 def renewal(channel: Channel, tag: int, seconds: float) -> bytes:
-    """Renew the lease of a delivery."""
+    """The request that renews the lease of a delivery, for so many seconds from now."""
     return _request("renew", channel, tag, milliseconds=max(1, round(seconds * 1000)))
 
 
@@ -42,7 +42,7 @@ def request_settlement(channel: Channel, tag: int, how: How, reason: str, delay:
 
 
 def report(channel: Channel, tag: int, fraction: float, note: str) -> bytes:
-    """Report the progress of the work on a delivery."""
+    """The request that reports the progress of the work on a delivery, 0 to 1."""
     return _request("progress", channel, tag, permille=round(fraction * 1000), note=note)
 
 

@@ -40,7 +40,7 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
 
     @property
     def is_external(self) -> bool:
-        """Does the client certificate say who logs in?"""
+        """Does the client certificate determine who logs in?"""
         return isinstance(self.credentials, ExternalCredentials)
 
     @property
@@ -74,8 +74,8 @@ class AmqpParameters(pika.URLParameters):  # type: ignore[misc]  # pika's types 
 def amqp_parameters(url: str, context: ssl.SSLContext | None = None) -> AmqpParameters:
     """Where to connect, and how.
 
-    ``context`` is used for TLS instead of the URL's parameters. Raises ValueError for a URL that cannot be parsed, and
-    UnusableTls for unusable files.
+    ``context`` is used for TLS; the URL must then name no certificates. Raises ValueError for a URL that cannot be
+    read, and UnusableTls for unusable files.
     """
     try:
         url.encode()

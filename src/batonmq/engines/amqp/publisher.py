@@ -83,7 +83,7 @@ class Publisher:
         return future
 
     def send_on(self, queue: str, messages: Sequence[Message], future: Future[None]) -> None:
-        """Publish messages in order, in the connection's thread; the future is resolved when all are confirmed."""
+        """Publish received messages unchanged, in the connection's thread; resolves the future at the last confirm."""
         self._publish(_Outgoing(queue, messages, [properties_to(message) for message in messages], future, True))
 
     def _publish(self, sent: _Outgoing) -> None:

@@ -47,7 +47,7 @@ class AmqpPull(Subscription, Acceptor):
         )
 
     def receive(self, most: int) -> Future[list[Incoming]]:
-        """One message, or an empty list where none is ready, however many are asked for."""
+        """One message, however many are requested, or an empty list if none is ready."""
         future: Future[list[Incoming]] = Future()
         self._link.call(lambda: self._get(future))
         return future

@@ -253,7 +253,7 @@ class AmqpSubscription(Subscription, Acceptor):
         channel.basic_qos(prefetch_count=self._prefetch)
         arguments: dict[str, object] = {}
         if self._link.product.is_ours:
-            # BatonMQ's queues send the count on request; other brokers ignore the argument.
+            # BatonMQ's queues send the count on request; other brokers do not know the argument.
             arguments["x-delivery-count"] = True
         elif self._link.product.is_rabbitmq():
             arguments.update(CONSUMER_ARGUMENTS)
@@ -286,7 +286,7 @@ class AmqpSubscription(Subscription, Acceptor):
             self._end_flood()
 
     def _end_flood(self) -> None:
-        """The broker keeps sending beyond the prefetch count (AMQP 0-9-1, 1.7.2.1)."""
+        """End the receiver: the broker keeps sending beyond the prefetch count (AMQP 0-9-1, 1.7.2.1)."""
         channel = self._channel
         error = BrokerError(f"the broker sent more messages of queue '{self._queue}' than the prefetch allows")
         self._forget_channel()
@@ -334,7 +334,7 @@ class AmqpSubscription(Subscription, Acceptor):
         self.link_opened()
 
     def _closed(self, error: BatonError, generation: int) -> None:
-        """The channel is gone. With its connection: the link says more. Alone: the broker had a reason."""
+        """The channel is lost: with its connection, which the link reports, or alone, for a reason of the broker's."""
         if generation != self._generation:
             return
         was_committing = self._tx is not None and self._tx.is_committing

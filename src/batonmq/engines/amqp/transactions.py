@@ -69,12 +69,12 @@ class Transactor:
         return future
 
     def _look(self, sends: Sends) -> Steps[None]:
-        """Check that all queues exist. NotFound."""
+        """Check that all queues exist. Raises NotFound."""
         for looked in [self._look_for(queue) for queue in dict.fromkeys(queue for queue, _ in sends)]:
             yield from wait_for(looked)
 
     def _transact(self, sends: Sends, accepts: Accepts) -> Steps[None]:
-        """Start, in the connection's thread."""
+        """Run the transaction and wait for its commit, in the connection's thread."""
         product = self._link.product
         deliveries = [receiver.delivery(incoming) for receiver, incoming in accepts]
         is_own = not deliveries or product.is_ours

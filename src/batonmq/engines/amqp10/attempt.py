@@ -26,7 +26,7 @@ GOODBYE = 1.0
 
 
 class AttemptOwner(ABC):
-    """Is told how an attempt goes, in the loop's thread."""
+    """The owner of an attempt, told of its progress in the loop's thread."""
 
     @abstractmethod
     def attempt_opened(self, attempt: Attempt) -> None:
@@ -97,7 +97,7 @@ class Attempt(TransportUser, ConnectionUser):
         self._give_up(unreachable(error, self._parameters, self.connection.phase))
 
     def flush(self) -> None:
-        """Send what the protocol has to say."""
+        """Send the protocol's output."""
         if self._transport is None or self._is_over:
             return
         data = self.connection.take_output()
@@ -120,7 +120,7 @@ class Attempt(TransportUser, ConnectionUser):
         self._give_up(error)
 
     def detach(self) -> None:
-        """In a forked child."""
+        """Drop the socket in a forked child."""
         if self._transport is not None:
             self._transport.detach()
 

@@ -66,7 +66,7 @@ class EngineDesk(Desk):
         def ask() -> None:
             asked = self.transactions.attach()
             asked.when_done(lambda: done(asked), owed=future)
-            # A broker that does not answer has none.
+            # If the broker does not answer, it has no transactions.
             self._uplink.later(patience, lambda: future.resolve(None))
 
         self._uplink.when_open(ask, future)
@@ -121,7 +121,7 @@ class EngineDesk(Desk):
         return asked
 
     def request(self, target: Target, queue: str, payload: Callable[[str, str], bytes]) -> ReplyFuture:
-        """Send what ``payload`` makes of reply-to and correlation-id, and resolve with the reply."""
+        """Send the ``payload`` built from reply-to and correlation-id, and resolve with the reply."""
         future = ReplyFuture()
 
         def send(reply_to: str) -> None:

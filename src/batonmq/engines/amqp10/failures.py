@@ -14,9 +14,9 @@ __all__ = ["refused", "unreachable"]
 
 
 def unreachable(error: OSError | None, parameters: Amqp10Parameters, phase: str) -> BatonError:
-    """The error for a connection that could not be opened; None: the broker closed the socket.
+    """The error for a connection that could not be opened.
 
-    ``phase``: the step that failed.
+    ``error``: None if the broker closed the socket. ``phase``: the step that failed.
     """
     return ConnectionLost(f"cannot connect to {parameters.where}: {_why(error, parameters, phase)}")
 

@@ -64,7 +64,7 @@ class Inbox(ReceiverUser):
             self._waiting.append((send, future))
 
     def want_settled(self) -> None:
-        """Attach the link; replies are to come settled."""
+        """Ask for settled replies when the link is attached."""
         self._settle_modes = (1, 0)
 
     def forget(self, future: ReplyFuture) -> None:

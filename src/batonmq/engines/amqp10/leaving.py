@@ -80,7 +80,7 @@ class Leaving:
         return self._counted is not None or self._given_back is not None
 
     def came(self, delivery_id: int) -> None:
-        """A message has come while it waits."""
+        """Count a message that has come while it waits."""
         self._came += 1
         self._deliveries.add(delivery_id, b"")
         if self._given_back is not None:

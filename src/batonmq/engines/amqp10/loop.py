@@ -143,4 +143,4 @@ class Loop:
 
 
 def _nothing() -> None:
-    """Cancel the call."""
+    """Do nothing: no function was set for the end of a turn."""

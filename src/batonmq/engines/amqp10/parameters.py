@@ -51,7 +51,7 @@ class Amqp10Parameters:
 def amqp10_parameters(url: str, context: ssl.SSLContext | None = None) -> Amqp10Parameters:
     """Read a URL: ``amqp10://user:password@host:5672/vhost?...``. Raises ValueError, UnusableTls.
 
-    ``context`` is used for TLS instead of the certificates in the query.
+    ``context`` is used for TLS; the query must then name no certificates.
     """
     check_octets(url)
     parts = urlsplit(url)

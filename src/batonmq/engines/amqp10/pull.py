@@ -27,7 +27,7 @@ class Amqp10Pull(Taking):
     _tries = 0
 
     def receive(self, most: int) -> Future[list[Incoming]]:
-        """Up to that many messages; an empty list where none is ready."""
+        """Up to that many messages; an empty list if none is ready."""
         self._uplink.require_open()
         request = self._messages.ask(most)
         if not request.done:

@@ -4,7 +4,7 @@ After a lost connection a subscription attaches again on the next one. Held mess
 one, and settling them raises LeaseLost.
 
     open_deliveries.py  what the link has delivered
-    settling.py         what becomes of that
+    settling.py         how that is settled
     leaving.py          the link's end
 """
 
@@ -240,7 +240,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._lost_with_uplink(error or ConnectionLost("the connection was lost"))
 
     def _lost_alone(self, error: BatonError) -> None:
-        """The link is gone, and the connection is not."""
+        """The link is lost, but not the connection."""
         if not self.subscribed.done:
             self._finish(error)
             return
@@ -256,7 +256,7 @@ class Taking(Subscription, ReceiverUser, Linked):
             self._finish(error)
 
     def _finish(self, error: BatonError) -> None:
-        """Nothing more comes."""
+        """End with this error: nothing more comes."""
         self._uplink.forget(self)
         self.subscribed.fail(error)
         self._messages.end(error)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Transacting"]
 
-# What BatonMQ's broker says of a transaction for which a queue has no room.
+# The text of BatonMQ's broker for a transaction for which a queue has no room.
 _FULL = "the transaction cannot be kept"
 
 

@@ -102,7 +102,7 @@ class Transport:
         self._flush()
 
     def close(self) -> None:
-        """Close it when all is written; the user is not told."""
+        """Close the socket once everything is written; the user is not told."""
         self._is_closing = True
         if self._socket is not None and self._is_connected and self._out:
             self._flush()

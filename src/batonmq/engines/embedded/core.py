@@ -218,7 +218,7 @@ class Core:
         self._keeper_wake.notify()
 
     def run_due(self) -> None:
-        """The clock was moved: do what is due now."""
+        """Do what is due now, after the clock was moved."""
         self.run(self._run_due)
 
     def _run_due(self) -> None:

@@ -116,7 +116,7 @@ class ReplyFuture(Future[Message]):
     """The address for the reply."""
 
     def listen_at(self, token: str) -> None:
-        """The reply has come."""
+        """Set the address at which the reply will arrive."""
         self.token = token
 
 

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class Promise(Protocol):
-    """A future for what was just done: when it is written."""
+    """Makes a future for a change just made: resolved when it is written."""
 
     def __call__(self, outcome: T, /, *, sync: bool = True) -> Future[T]:
         """``sync``: when it is on the disk."""

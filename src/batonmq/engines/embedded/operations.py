@@ -51,7 +51,7 @@ class Queues:
                 target.expect(message)
 
     def note_progress(self, queued: QueuedMessage, fraction: float, note: str) -> None:
-        """Its holder says how far the work on it is."""
+        """Note the progress that its holder reports."""
         now = round(self.vhost.scheduler.clock.time() * 1000)
         self.vhost.progress.note(queued, Progress(fraction, note[:NOTE_MAX], now))
 

@@ -16,7 +16,8 @@ from batonmq.store.file_lock import FileLock, Locked
 __all__ = ["STARTING", "Ending", "InUse", "Inherited", "Ownership", "check_free"]
 
 LOCK_SUFFIX = "-lock"
-# The lock file of a broker's data directory. A broker and a program lock the same file, so they never share.
+# The store of a broker's data directory, and the file there that a broker locks. A program that opens this store locks
+# the same file, so that never both have it.
 SERVED_NAME = "batonmq.db"
 SERVED_LOCK = "broker.lock"
 # The note of a process that is opening the file. No socket has this name: sockets are beside the file, or have whole

@@ -185,7 +185,7 @@ class PullConsumer(Consumer):
         if queued is None:
             raise lost()
         if self.queue.selection is not None:
-            # Another consumer may wait for its group; a consumer without room would not make the queue look.
+            # Another consumer may wait for its group; without room here, the queue would not look for one.
             self.queue.touch()
         return queued  # type: ignore[no-any-return]
 
@@ -197,11 +197,11 @@ class PullConsumer(Consumer):
         return list(self._held.values())
 
     def held_as(self, tag: object) -> QueuedMessage | None:
-        """A message that is held; None: it is not here any more."""
+        """The held message of that tag; None: it is not held any more."""
         return self._held.get(tag)  # type: ignore[call-overload, no-any-return]
 
     def renew(self, tag: object, seconds: float) -> None:
-        """Renew a held message. Raises LeaseLost."""
+        """Renew a held message, for so many seconds from now. Raises LeaseLost."""
         queued = self._held.get(tag)  # type: ignore[call-overload]
         if queued is None or not self.queue.renew(queued, seconds):
             raise lost()

@@ -22,15 +22,15 @@ __all__ = ["Administration"]
 PAUSE: Final = 0.05
 # How long the client waits beyond its own timeout, in seconds.
 SLACK: Final = 5.0
-# Not those of the broker, which hold for every group and topic.
-# The client gives the numbers of its enumeration, and says that it gives the members.
+# The sources of a topic's or group's own settings, as opposed to the broker's, which apply to all.
+# As numbers: the client returns those, although its types promise members of the enumeration.
 OF_ITS_OWN: Final[frozenset[object]] = frozenset(
     {ConfigSource.DYNAMIC_TOPIC_CONFIG.value, ConfigSource.GROUP_CONFIG.value}
 )
 
 
 class Administration:
-    """Of one connection. Any thread may call. What goes wrong is an error of ours, with the broker's own text."""
+    """The admin client of one connection. Any thread may call. Errors are our own, with the broker's text."""
 
     def __init__(self, admin: AdminClient, patience: float, closing: Admitted[None]) -> None:
         """``closing`` is done when waiting has to end: waiting calls then raise Closed."""
@@ -41,24 +41,24 @@ class Administration:
     # ------------------------------------------------------------------ settings
 
     def settings_of_brokers(self) -> dict[str, str]:
-        """What one of them is set to: they are taken to be alike."""
+        """The settings of one broker: all are assumed to be alike."""
         nodes = self._result(self._admin.describe_cluster(**self._request_time()), "brokers").nodes
         return self._all_settings(ResourceType.BROKER, str(nodes[0].id))
 
     def settings_of_topic(self, topic: str) -> dict[str, str]:
-        """The settings made for this one."""
+        """The settings made for this topic; defaults and those of the brokers are left out."""
         return self._own_settings(ResourceType.TOPIC, topic)
 
     def settings_of_group(self, group: str) -> dict[str, str]:
-        """What was set for this one."""
+        """The settings made for this group; defaults and those of the brokers are left out."""
         return self._own_settings(ResourceType.GROUP, group)
 
     def all_settings_of_group(self, group: str) -> dict[str, str]:
-        """What holds for it, whoever has set it."""
+        """All settings in effect for a group, wherever they come from."""
         return self._all_settings(ResourceType.GROUP, group)
 
     def set_group(self, group: str, settings: Mapping[str, str | None]) -> None:
-        """Set these for a group, which need not be there yet; None: as the broker does by default."""
+        """Change settings of a group, which need not exist yet; None: back to the default."""
         set_, unset = AlterConfigOpType.SET, AlterConfigOpType.DELETE
         entries = [
             ConfigEntry(setting, value, incremental_operation=unset if value is None else set_)
@@ -81,17 +81,17 @@ class Administration:
     # ------------------------------------------------------------------ topics
 
     def create_topic(self, topic: str, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
-        """Raises PreconditionFailed, also if it exists already."""
+        """Create a topic. Raises PreconditionFailed, also if it exists already."""
         new = NewTopic(topic, partitions, replication, config=dict(settings))
         self._await(self._admin.create_topics([new], **self._times()), f"topic '{topic}'")
 
     def delete_topic(self, topic: str) -> None:
-        """Missing ones count as deleted."""
+        """Delete a topic. A missing one counts as deleted."""
         with contextlib.suppress(NotFound):
             self._await(self._admin.delete_topics([topic], **self._times()), f"topic '{topic}'")
 
     def ends(self, topic: str, partitions: list[int]) -> tuple[dict[int, int], dict[int, int]]:
-        """By partition: the offset of the first record that is there, and that of the next one to come."""
+        """By partition: the offset of the first existing record, and that of the next one to come."""
         found = []
         for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):  # type: ignore[no-untyped-call]
             asked = {TopicPartition(topic, partition): spec for partition in partitions}
@@ -103,7 +103,7 @@ class Administration:
         return found[0], found[1]
 
     def delete_records(self, topic: str, partitions: list[int]) -> None:
-        """All existing ones."""
+        """Delete all records that exist now in these partitions."""
         _, most = self.ends(topic, partitions)
         records = [TopicPartition(topic, partition, most[partition]) for partition in partitions]
         for future in self._admin.delete_records(records, **self._times()).values():
@@ -112,7 +112,7 @@ class Administration:
     # ------------------------------------------------------------------ waiting
 
     def pause(self) -> None:
-        """Before one asks again. Raises Closed."""
+        """Wait before asking again. Raises Closed."""
         wait({self._closing}, PAUSE)
         self._require_open()
 

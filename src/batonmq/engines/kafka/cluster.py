@@ -60,7 +60,7 @@ class _NotYet(Exception):
 
 
 class Cluster:
-    """The brokers that a URL names, and those that they tell of."""
+    """The brokers that a URL names, and others that they report."""
 
     def __init__(self, parameters: KafkaParameters, patience: float) -> None:
         """Connect. Raises ConnectionLost, AccessRefused, and UnsupportedFeature if there are no share groups."""
@@ -137,10 +137,10 @@ class Cluster:
         return lags
 
     def warm_up(self, group: str, topic: str) -> None:
-        """Let a group have its partitions ready, so that whoever joins next has them at once.
+        """Have a group assign its partitions, so that the next member gets them at once.
 
-        The first answer to the first member of a new group names none, and the client below asks again only after
-        5 s: so a member of our own joins, asks until it has some, and leaves.
+        The first answer to the first member of a new group names none, and the client asks again only after 5 s: so a
+        member of our own joins, asks until it has some, and leaves.
         """
         # As Java's client names its members; the broker wants a UUID.
         member = str(uuid.uuid4())
@@ -196,10 +196,10 @@ class Cluster:
         return answer
 
     def delete_group(self, group: str, patience: float) -> int:
-        """The error code of the broker, 0: it is done. Raises ConnectionLost when there is no answer in time.
+        """Delete a group; returns the broker's error code, 0: done. Raises ConnectionLost without an answer in time.
 
-        Kafka 4.4 may look for longer than 10 s for a topic that is gone, and then answers nothing else on that
-        connection: so this has one of its own.
+        Kafka 4.4 may look for a deleted topic for more than 10 s, and answers nothing else on that connection
+        meanwhile: so this uses a connection of its own.
         """
         with self._lock:
             try:
@@ -224,7 +224,7 @@ class Cluster:
     # ------------------------------------------------------------------ connections
 
     def _open(self) -> Conversation:
-        """With the lock. The broker that is talked to, or the first that answers."""
+        """With the lock. The connection in use, or one to the first broker that answers."""
         if self._first is None:
             last: ConnectionLost | None = None
             for server in self._parameters.servers:
@@ -240,7 +240,7 @@ class Cluster:
         return self._first
 
     def _again(self, ask: Callable[[], T]) -> T:
-        """Once more on new connections, where an old one turns out to be lost."""
+        """Ask, and once more on new connections if an old one turns out to be lost."""
         with self._lock:
             was_open = self._first is not None
             try:

@@ -1,6 +1,6 @@
 """One connection to one broker, over a socket of our own, for the requests of `protocol`.
 
-It waits, and never longer than it was told to; one thread uses it at a time.
+Its calls block, never longer than the given patience; one thread uses it at a time.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Conversation:
         scram.check(self._step(user, scram.final(self._step(user, scram.first()))))
 
     def _require_no_log_in(self) -> None:
-        """What a broker can do, it tells everybody; to the next request of a stranger it hangs up."""
+        """Check that no log-in is needed: a broker closes the connection at a stranger's second request."""
         try:
             self._ask(ask_topic(""))
         except ConnectionLost:

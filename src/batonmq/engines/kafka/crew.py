@@ -35,7 +35,7 @@ class Crew:
     def take(self, room: int, most: int, since: float) -> bool:
         """A request waits, and no message is here: have a consumer fetch more. False: call this again soon.
 
-        ``room``: how many messages may be taken; ``most``: how many he wants; ``since``: when he began to wait, in
+        ``room``: how many messages may be taken; ``most``: how many it wants; ``since``: when it began to wait, in
         monotonic seconds.
         """
         size = min(room, max(AHEAD, most))

@@ -160,7 +160,7 @@ class KafkaEngine(Engine):
     # ------------------------------------------------------------------ for subscriptions
 
     def look_for(self, queue: str) -> Future[Topic]:
-        """The topic of a queue. The future fails with NotFound where there is none."""
+        """The topic of a queue. The future fails with NotFound if there is none."""
         return self._tasks.run(lambda: self._queues.topic(queue))
 
     def left(self, subscription: KafkaSubscription) -> None:

@@ -36,7 +36,7 @@ UNANSWERED: Final = frozenset(
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     }
 )
-"""It is unknown whether it was done."""
+"""Whether it was done is unknown."""
 BY_CODE: dict[int, type[BrokerError]] = {
     UNKNOWN_TOPIC: NotFound,
     LOCAL_UNKNOWN_TOPIC: NotFound,

@@ -4,8 +4,8 @@
     resting, fetching --(retire, and nothing comes)--> leaving --> ended
     any --(end, a failure)--> leaving --> ended
 
-While it is fetching, the client may have a request at the broker all the time: what comes then is ours, whether
-anybody asks for it or not. At rest it takes nothing.
+While it is fetching, the client may have a request at the broker all the time: messages that come then are ours,
+requested or not. At rest it takes nothing.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ State = Literal["resting", "fetching", "busy", "leaving", "ended"]
 
 # How long one poll of the client takes, in seconds: an end is noticed after that.
 SLICE: Final = 0.25
-# A new member is told of no partition at first, and its client asks again after 5 s only, unless it subscribes anew:
-# with that the first message comes after 0.02 to 0.4 s (Kafka 4.4). So it does until one comes, for so many seconds.
+# A new member is told of no partition at first, and its client asks again only after 5 s, unless it subscribes again:
+# then the first message comes after 0.02 to 0.4 s (Kafka 4.4). It does so until one comes, for this many seconds.
 JOINING: Final = 6.0
 JOINING_SLICE: Final = 0.1
 # The most offsets in a line of the log.
@@ -65,7 +65,7 @@ class Owner(Protocol):
         """A batch. The broker has counted its lock from ``since`` (monotonic seconds), or later."""
 
     def looked(self, hand: Hand) -> None:
-        """Nothing came."""
+        """A fetch brought nothing."""
 
     def rested(self, hand: Hand) -> None:
         """All of its batch is settled."""
@@ -120,7 +120,7 @@ class Hand:
 
     @property
     def has_joined(self) -> bool:
-        """Has it had a message, or long enough for its first? What it is told of before may be nothing."""
+        """Has it had a message, or enough time for its first? Before that it may have no partitions."""
         return time.monotonic() >= self._joining_until
 
     def fetch(self) -> bool:
@@ -165,7 +165,7 @@ class Hand:
         return not self._thread.is_alive()
 
     def forked(self) -> None:
-        """In a child: the thread is not here."""
+        """In a forked child: forget the thread, which is the parent's."""
         self._turn = threading.Condition()
         self._state = "ended"
         if self._consumer is not None:
@@ -204,7 +204,7 @@ class Hand:
                 self._look(consumer)
 
     def _await_work(self) -> bool:
-        """With the lock. False: it is to leave."""
+        """Wait for work, with the lock. False: it has to leave."""
         while not self._is_ending:
             if self._settled:
                 # Most settle one after the other: a commit for each would cost more than all the rest.
@@ -228,7 +228,7 @@ class Hand:
         records: dict[Place, Record] = {}
         for record in consumer.poll(JOINING_SLICE if is_joining else SLICE):
             if (error := record.error()) is None:
-                # Error codes that are no errors.
+                # The type checker misses that they are numbers in a record without an error.
                 records[record.partition(), record.offset()] = record  # type: ignore[index]
             else:
                 self._told(error)
@@ -260,7 +260,7 @@ class Hand:
     def _commit(
         self, consumer: ShareConsumer, settled: Sequence[tuple[Place, AcknowledgeType]], patience: float = COMMIT
     ) -> None:
-        """Log the messages that were not committed, and come again, as nobody waits for the outcome."""
+        """Commit settlements. The log names messages whose commit failed, and that come again: nobody waits for it."""
         queue, acknowledge = self.queue, consumer.acknowledge_offset
         refused: set[Place] = set()
         for place, how in settled:

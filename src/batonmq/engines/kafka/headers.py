@@ -1,13 +1,13 @@
-"""A message as a record of Kafka, and back; other clients can read and write what stands there.
+"""Converts a message to a Kafka record, and back, in a form that other clients can read and write.
 
 The body is the value of the record. A header of the message is a header of the record under its own name: text as
-UTF-8, bytes as they are, None as null, numbers and booleans as JSON writes them, lists and mappings as JSON where that
-loses nothing, and otherwise as a table of AMQP 0-9-1. ``batonmq.types`` is a JSON object that tells the types of all
-that are not text. The properties are texts in headers of their own: ``batonmq.message-id``, ``batonmq.content-type``,
-``batonmq.correlation-id``, ``batonmq.reply-to``, ``batonmq.type``, ``batonmq.timestamp`` and so on. The header of an
-application whose name begins with ``batonmq.`` has ``batonmq.header.`` in front of it.
+UTF-8, bytes as they are, None as null, numbers and booleans as in JSON, lists and mappings as JSON where that loses
+nothing, and otherwise as an AMQP 0-9-1 table. ``batonmq.types`` is a JSON object with the types of all that are not
+text. The properties are text in headers of their own: ``batonmq.message-id``, ``batonmq.content-type``,
+``batonmq.correlation-id``, ``batonmq.reply-to``, ``batonmq.type``, ``batonmq.timestamp`` and so on. An application's
+header whose name begins with ``batonmq.`` gets the prefix ``batonmq.header.``.
 
-What other clients wrote is text where it is UTF-8, and bytes otherwise; several of one name are a list. Their header
+Headers of other clients are text if they are UTF-8, and bytes otherwise; several of one name are a list. Their header
 ``content-type`` is the content type, too. The key of their record is the header ``kafka.key``, in bytes.
 """
 
@@ -136,7 +136,7 @@ def _octets(text: str) -> bytes:
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]] | None, key: bytes | str | None = None) -> Properties:
-    """The properties that a record's headers and key tell."""
+    """The properties from a record's headers and key."""
     if not headers and key is None:
         return PLAIN
     values: PropertyValues = {"delivery_mode": PERSISTENT}
@@ -187,7 +187,7 @@ def _types(found: list[bytes | None]) -> dict[str, str]:
 
 
 def _take_property(values: PropertyValues, name: str, octets: bytes | None) -> bool:
-    """False where it is not what a property of that name can be: then it is a header like others."""
+    """Set a property; False: its value is invalid, and it is an ordinary header."""
     if octets is None:
         return False
     text = octets.decode(errors="surrogateescape")
@@ -210,7 +210,7 @@ def _take_property(values: PropertyValues, name: str, octets: bytes | None) -> b
 
 
 def _read(octets: bytes | None, kind: object) -> FieldValue:
-    """The value of a header. What does not fit its type is read as if it had none."""
+    """The value of a header. One that does not fit its type is read as if it had no type."""
     if octets is None:
         return None
     try:

@@ -22,17 +22,17 @@ __all__ = ["Delivered", "Lane", "Record", "Sending"]
 
 Record = tuple[bytes, Headers]
 Delivered = Callable[[KafkaError | None, object], None]
-"""What the client below calls for each message."""
+"""The client's callback for each message."""
 
 # As many batches as an idempotent producer has on their way to one broker (max.in.flight.requests.per.connection).
 IN_FLIGHT: Final = 5
-# For how long a topic that was seen is taken to be there. A producer asks for the topics that it sends to, and a broker
-# that makes topics by itself would make one anew.
+# How long a topic that was seen is assumed to exist, in seconds. A producer asks for the topics that it sends to, and a
+# broker that creates topics by itself would create a deleted one again.
 SEEN: Final = 5.0
 
 
 class Sending:
-    """Messages that were sent at once. Whoever calls has the publisher's lock."""
+    """Messages that were sent together. To be used under the publisher's lock."""
 
     __slots__ = ("_confirmed", "_records", "_taken", "_wanted", "error", "future", "queue", "until")
 
@@ -85,16 +85,16 @@ class Sending:
 
 
 class Lane:
-    """The way to one topic. Whoever calls has the publisher's lock."""
+    """The messages for one topic. To be used under the publisher's lock."""
 
     __slots__ = ("_batch", "_known_until", "_most", "_on_their_way", "topic", "waiting")
 
     def __init__(self, topic: str, partitions: int, batch: int) -> None:
         self.topic = topic
-        # Until when the topic is taken to be there, in monotonic seconds.
+        # Until when the topic is assumed to exist, in monotonic seconds.
         self._known_until = 0.0
         self.waiting: deque[Sending] = deque()
-        """Those of which something waits here, in their order."""
+        """Sendings with messages that wait here, in order."""
         self._batch = batch
         # Messages; each partition may have another broker.
         self._most = IN_FLIGHT * batch * max(1, partitions)
@@ -106,7 +106,7 @@ class Lane:
         return self._known_until > time.monotonic()
 
     def seen(self) -> None:
-        """The topic is there."""
+        """Note that the topic exists."""
         self._known_until = time.monotonic() + SEEN
 
     def forget(self) -> None:
@@ -115,14 +115,14 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many messages the client below may be given now: none, or enough for a batch."""
+        """How many messages the client may be given now: none, or enough for a batch."""
         room = self._most - self._on_their_way
         return room if room >= self._batch else 0
 
     def departed(self, number: int) -> None:
-        """The client below has so many more."""
+        """Count messages passed to the client."""
         self._on_their_way += number
 
     def arrived(self) -> None:
-        """The client below has told of one."""
+        """Count an outcome from the client."""
         self._on_their_way -= 1

@@ -19,7 +19,7 @@ AWAY: Final = 60.0
 
 
 class Lookout:
-    """Of one receiver."""
+    """The lookout of one receiver."""
 
     def __init__(
         self, queue: str, look_for: Callable[[str], Future[Topic]], told: Callable[[BatonError], None]
@@ -56,5 +56,5 @@ class Lookout:
         if isinstance(error, NotFound):
             self._told(NotFound(f"queue '{self._queue}' was deleted"))
         elif isinstance(error, BatonError) and (is_away or not isinstance(error, ConnectionLost)):
-            # There is no access to it any more, for example.
+            # For example, access to it was withdrawn.
             self._told(error)

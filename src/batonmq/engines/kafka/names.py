@@ -35,12 +35,12 @@ class Names:
         self._marked = prefix + MARK
 
     def check(self, queue: str) -> None:
-        """Raises PreconditionFailed for what is the topic of a queue of another name."""
+        """Raises PreconditionFailed for the topic of a queue with another name."""
         if queue.startswith(self._marked):
             raise PreconditionFailed(f"topic '{queue}' is the queue '{self.queue(queue)}': call it that")
 
     def check_new(self, queue: str, *, takes_dead_letters: bool = False) -> None:
-        """Raises PreconditionFailed for what cannot be declared: Kafka has no such topic, or ``check`` says so."""
+        """Raises PreconditionFailed for a name that Kafka does not allow, or that ``check`` refuses."""
         self.check(queue)
         topic = self.for_dead_letters(queue) if takes_dead_letters else queue
         if LEGAL.fullmatch(topic) is None or topic in (".", ".."):

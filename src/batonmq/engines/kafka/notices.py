@@ -30,7 +30,7 @@ def say_preview() -> None:
 
 
 class _Quieter(logging.Filter):
-    """Its warnings are of interest to whoever looks for them: what matters to a program is raised there."""
+    """Lowers the client's messages to debug: what matters to a program is raised as an error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if "SHARECONSUMER" in record.getMessage():

@@ -1,4 +1,4 @@
-"""What a URL says: where Kafka is, who logs in, over TLS or not, and how queues are made there.
+"""The parameters in a URL: Kafka's brokers, the log-in, TLS, and the options of new queues.
 
 ``kafka://user:password@host:9092,other:9092?partitions=1&replication=3&lock=60``; TLS with ``kafka+ssl://``.
 """
@@ -52,7 +52,7 @@ class KafkaParameters:
     lock: int | None = None
     """Seconds for which a message of a declared queue may be held; None: the broker's default."""
     batch: int = 1
-    """How many messages may travel as one batch, which the broker hands to one receiver as a whole."""
+    """The most messages in one batch, which the broker gives to one receiver as a whole."""
     timeout: int = 30
     """Seconds after which an unconfirmed message is given up."""
 

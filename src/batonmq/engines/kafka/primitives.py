@@ -23,7 +23,7 @@ class Writer:
         self._parts: list[bytes] = []
 
     def octets(self) -> bytes:
-        """What has been written."""
+        """The octets written so far."""
         return b"".join(self._parts)
 
     def raw(self, octets: bytes) -> Writer:

@@ -62,7 +62,7 @@ class Request:
     body: bytes
 
     def octets(self, number: int) -> bytes:
-        """As it is sent. ``number`` is what the answer to it says, too."""
+        """The request as sent. ``number`` is repeated in its answer."""
         header = Writer().int16(self.api.key).int16(self.api.version).int32(number).string(CLIENT)
         if self.api.is_flexible:
             header.no_tags()
@@ -78,17 +78,17 @@ class Request:
         return number, reader
 
 
-# ---------------------------------------------------------------------- what the broker is
+# ---------------------------------------------------------------------- the broker
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the broker can do."""
+    """The features of a broker."""
 
     versions: dict[int, tuple[int, int]]
     """The first and the last version of each request."""
     share_version: int | None
-    """The level of ``share.version`` that the cluster has finalized; None: the broker says none."""
+    """The level of ``share.version`` that the cluster has finalized; None: the broker names none."""
 
     def has(self, api: Api) -> bool:
         """Does it answer this?"""
@@ -102,7 +102,7 @@ def ask_features(version: str) -> Request:
 
 
 def read_features(reader: Reader) -> tuple[int, Features]:
-    """The error code, and what the broker can do."""
+    """The error code, and the broker's features."""
     error = reader.int16()
     if error:
         return error, Features({}, None)
@@ -134,7 +134,7 @@ def _share_version(tags: dict[int, bytes]) -> int | None:
 
 
 def ask_handshake(mechanism: str) -> Request:
-    """SaslHandshake: this mechanism is to be used."""
+    """SaslHandshake: announces the mechanism."""
     return Request(HANDSHAKE, Writer().string(mechanism).octets())
 
 
@@ -163,7 +163,7 @@ class Topic:
     """A topic of the cluster."""
 
     error: int
-    """0: it is there."""
+    """The error code; 0: the topic exists."""
     partitions: list[int]
     name: str = ""
     is_internal: bool = False
@@ -171,7 +171,7 @@ class Topic:
 
 
 def ask_topic(name: str) -> Request:
-    """Metadata of one topic, which is not made by asking."""
+    """Metadata of one topic; this does not create it."""
     body = Writer().count(1).raw(bytes(16)).compact(name).no_tags()
     # allow_auto_topic_creation, include_topic_authorized_operations
     return Request(METADATA, body.int8(0).int8(0).no_tags().octets())
@@ -190,7 +190,7 @@ def read_topic(reader: Reader) -> Topic:
 
 
 def read_topics(reader: Reader) -> list[Topic]:
-    """What metadata tells of topics."""
+    """The topics in a metadata answer."""
     reader.int32()
     for _ in range(reader.count()):
         reader.int32(), reader.compact(), reader.int32(), reader.compact(), reader.tags()
@@ -254,13 +254,13 @@ def read_deleted_group(reader: Reader) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a share group has come with a partition."""
+    """The progress of a share group in a partition."""
 
     partition: int
     start: int
     """The first offset that is not settled; -1: the group has not begun."""
     lag: int
-    """How many messages are not settled; -1: the broker does not know yet."""
+    """How many messages are unsettled; -1: the broker does not know yet."""
     error: int
     text: str
 

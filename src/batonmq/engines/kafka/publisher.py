@@ -1,4 +1,4 @@
-"""Sends messages: an idempotent producer, with acks=all, whose callbacks say what the broker has confirmed."""
+"""Sends messages: an idempotent producer, with acks=all, whose callbacks report the broker's confirms."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ LARGEST: Final = 99_000_000
 
 
 class Publisher:
-    """Of one connection; any thread may send."""
+    """The publisher of one connection; any thread may send."""
 
     def __init__(self, parameters: KafkaParameters, seen: Callable[[str], Future[Topic]]) -> None:
-        """``seen`` tells the topic of a queue: its future fails with NotFound where there is none."""
+        """``seen`` looks up the topic of a queue: its future fails with NotFound if there is none."""
         self._settings = {
             **parameters.client(),
             "enable.idempotence": True,
@@ -130,7 +130,7 @@ class Publisher:
             self._finish(over)
 
     def _feed(self, lane: Lane) -> list[Sending]:
-        """With the lock: give the client below as much as may be on its way. These are over, as it refuses them."""
+        """With the lock: give the client as much as may be on its way. Returns those over because it refused them."""
         over: list[Sending] = []
         while lane.waiting and (room := lane.room):
             sending = lane.waiting[0]
@@ -149,7 +149,7 @@ class Publisher:
     def _produce(
         self, queue: str, topic: str, records: Sequence[Record], delivered: Delivered
     ) -> tuple[int, BatonError | ValueError | None]:
-        """With the lock. How many messages the client below has taken, and why it has not taken the next one."""
+        """With the lock. Returns how many messages the client took, and why it did not take the next one."""
         done = 0
         try:
             if len(records) > 1 and not any(headers for _, headers in records):
@@ -195,14 +195,14 @@ class Publisher:
     def replace(self, producer: Producer) -> None:
         """This producer is unusable after an error that it calls fatal."""
         with self._lock:
-            # All that it had to send says so.
+            # The callbacks of all its messages report the error, but only the first counts.
             if producer is self._producer and not self._is_closed:
                 self._renew()
 
     def _renew(self) -> None:
         """With the lock."""
         gone, self._producer = self._producer, Producer(self._settings)
-        # What is in it is not sent any more, and those who wait for it are told by its callbacks.
+        # Messages in it are not sent any more; its callbacks fail them.
         gone.purge(in_queue=True, in_flight=True)
         self._gone.append(gone)
 

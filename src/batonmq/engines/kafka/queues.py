@@ -36,8 +36,8 @@ __all__ = ["Queues"]
 
 # How long deleting a group may take, in seconds; members that have just left may still count.
 LEAVING: Final = 3.0
-# Why a group is not deleted, and what is no fault: somebody is in it, and it goes with the last of them; who keeps it
-# has changed; or Kafka 4.4 looks for the topic that is gone, as it does for 10 s in one of some fifty deletions.
+# Errors of deleting a group that are harmless: it has members, and ends with the last of them; its coordinator has
+# changed; or Kafka 4.4 looks for the deleted topic, as it does for 10 s in about one of fifty deletions.
 LATER: Final = (
     KafkaError.NON_EMPTY_GROUP,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -53,7 +53,7 @@ DEAD_LETTER_PREFIX: Final = "errors.deadletterqueue.topic.name.prefix"
 
 
 class Queues:
-    """Of one connection. Any thread may call."""
+    """The queues of one connection. Any thread may call."""
 
     def __init__(
         self, administration: Administration, cluster: Cluster, parameters: KafkaParameters, patience: float
@@ -123,13 +123,13 @@ class Queues:
                 self._create(queue, {})
         except BaseException:
             if made and dead is not None:
-                # It was made for nothing.
+                # It was created for nothing.
                 with contextlib.suppress(BatonError):
                     self.delete(dead)
             raise
 
     def _topic_of_dead_letters(self, queue: str) -> str:
-        """Declare a dead letter queue. Raises PreconditionFailed."""
+        """The topic for a queue that takes dead letters. Raises PreconditionFailed if it could not take them."""
         self._require_known()
         self._names.check(queue)
         topic = self._names.for_dead_letters(queue)
@@ -186,7 +186,7 @@ class Queues:
         try:
             self._administration.create_topic(queue, self._parameters.partitions, replication, settings)
         except PreconditionFailed:
-            # Somebody else may have made it meanwhile.
+            # Somebody else may have created it meanwhile.
             if not self._cluster.has(queue):
                 raise
         until = time.monotonic() + self._patience
@@ -210,7 +210,7 @@ class Queues:
         return Fate(dead or None, int(found.get(LIMIT, "5")))
 
     def lock(self, topic: str) -> float:
-        """For how many seconds the group lets a message be held."""
+        """How many seconds the group lets a message be held."""
         return int(self._administration.all_settings_of_group(topic).get(LOCK, LOCK_DEFAULT)) / 1000
 
     # ------------------------------------------------------------------ list, delete, count, purge
@@ -221,7 +221,7 @@ class Queues:
         return sorted({names.queue(topic) for topic in self._cluster.topics() if not topic.startswith(BROKERS_OWN)})
 
     def delete(self, topic: str, then: Callable[[], None] = lambda: None) -> None:
-        """The topic, the group and the group's settings; what is not there is deleted already.
+        """Delete the topic, the group and the group's settings. Missing ones count as deleted.
 
         ``then`` is called when the topic is gone, and sends the group's members away.
         """
@@ -252,7 +252,7 @@ class Queues:
             self._administration.pause()
 
     def count(self, queue: str) -> int:
-        """How many messages are not settled. Raises NotFound, AccessRefused, ConnectionLost."""
+        """How many messages are unsettled. Raises NotFound, AccessRefused, ConnectionLost."""
         return self._count(self.topic(queue))
 
     def _count(self, topic: Topic) -> int:
@@ -263,7 +263,7 @@ class Queues:
         for partition in partitions:
             there = most[partition] - least[partition]
             lag = lags.get(partition, -1)
-            # Where the group has not begun, or does not know yet: all that is there. It knows late of a purge.
+            # If the group has not begun, or does not know yet: all existing records. It learns late of a purge.
             count += there if lag < 0 else min(lag, there)
         return count
 

@@ -64,13 +64,13 @@ def check_options(queue: str, options: QueueOptions, names: Names, limits: tuple
 def group_settings(
     options: QueueOptions, parameters: KafkaParameters, dead: str | None, most: str | None
 ) -> dict[str, str | None]:
-    """All settings of ours; None: as the broker does by default.
+    """All settings that we use; None: the broker's default.
 
-    ``dead``: the topic for the dead letters. ``most``: how often the brokers allow that a message is handed out; there
-    is no way to say: without end.
+    ``dead``: the topic for the dead letters. ``most``: the most deliveries that the brokers allow, as there is no
+    setting for no limit.
     """
     return {
-        # A group that is made later than a message must have it, too.
+        # A group that is created after a message must get it, too.
         RESET: "earliest",
         LIMIT: most if options.max_deliveries is None else str(options.max_deliveries),
         LOCK: None if parameters.lock is None else str(parameters.lock * 1000),
@@ -85,10 +85,10 @@ def is_declared(found: Mapping[str, str]) -> bool:
 
 
 def check_group(queue: str, found: Mapping[str, str], wanted: Mapping[str, str | None]) -> None:
-    """Raises PreconditionFailed where the settings of a group that is there are not those that it is declared with."""
+    """Raises PreconditionFailed if the settings of an existing group differ from the declared ones."""
     for name, value in wanted.items():
         has = found.get(name) or None
-        # Who says nothing of the lock takes whatever there is.
+        # Without a lock in the URL, any existing one will do.
         if has != value and not (name == LOCK and value is None):
             raise PreconditionFailed(
                 f"queue '{queue}' is declared otherwise: {name} is {has or 'the default'}, not {value or 'the default'}"

@@ -1,12 +1,12 @@
-"""Takes messages from a queue: by one share consumer, and by more when what it holds keeps it from taking others.
+"""Takes messages from a queue: by one share consumer, and by more when its held messages keep it from fetching others.
 
-Kafka's client takes a batch and no other until all of that is settled. So whoever waits while a message of a batch is
-still being worked on gets another consumer (`crew.py`); and each takes only when somebody waits. Nobody gets more
-unsettled messages than the prefetch, whatever a producer has put into one batch.
+Kafka's client takes a batch, and no other until all of that is settled. So a request that waits while a message of the
+batch is still being handled gets another consumer (`crew.py`); and each fetches only while a request waits. No receiver
+gets more unsettled messages than the prefetch, however many a producer has put into one batch.
 
-A message may be held for as long as the group says (share.record.lock.duration.ms) and then comes again, to anybody;
-the clock is ours, and runs from before the message can have left the broker. After `IDLE` without a wish the receiver
-leaves the group, so that it takes nothing, and keeps no partition, that others could have.
+A message may be held as long as the group allows (share.record.lock.duration.ms), and then comes again, to any
+receiver; the clock is ours, and starts before the message can have left the broker. After `IDLE` seconds without a
+request the receiver leaves the group, so that it takes no message, and keeps no partition, that others could have.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ HOW: Final = {"accept": AcknowledgeType.ACCEPT, "release": AcknowledgeType.RELEA
 
 
 class Waiting(Protocol):
-    """What a subscription wants of its connection."""
+    """What a subscription needs from its connection."""
 
     def look_for(self, queue: str) -> Future[Topic]:
-        """The topic of a queue. The future fails with NotFound where there is none."""
+        """The topic of a queue. The future fails with NotFound if there is none."""
 
     def left(self, subscription: KafkaSubscription) -> None:
-        """It is closed."""
+        """The subscription is closed."""
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class _Held:
 
 
 class KafkaSubscription(Subscription):
-    """Of one queue. Its own thread looks after the consumers; each of those has one, too."""
+    """The subscription to one queue. Its own thread manages the consumers, each of which has a thread, too."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class KafkaSubscription(Subscription):
         lock: float,
         connection: Waiting,
     ) -> None:
-        """``lock``: for how many seconds the group lets a message be held."""
+        """``lock``: how many seconds the group lets a message be held."""
         self.queue = queue
         self._prefetch = prefetch
         self._lock = lock
@@ -118,7 +118,7 @@ class KafkaSubscription(Subscription):
             if future not in self._waiting or future in self._leaving:
                 return
             is_full = self._out >= self._prefetch
-            # The first fetch takes a while: without waiting, nothing would ever come.
+            # The first fetch takes a while: a request withdrawn at once would never get anything.
             self._leaving[future] = 0.0 if is_full else time.monotonic() + LAST_LOOK
             self._turn.notify_all()
 
@@ -137,7 +137,7 @@ class KafkaSubscription(Subscription):
             is_here = held.hand.settle(held.place, HOW["release" if is_late else how])
             is_awaited = bool(self._waiting)
         if is_awaited:
-            # There is room for somebody.
+            # There is room for a waiting request.
             self._serve()
         if is_late or not is_here:
             raise lost()
@@ -192,7 +192,7 @@ class KafkaSubscription(Subscription):
     # ------------------------------------------------------------------ from the consumers' threads
 
     def arrived(self, hand: Hand, records: Mapping[Place, Record], since: float) -> None:
-        """A batch has come."""
+        """A batch has arrived."""
         until = since + self._lock
         with self._turn:
             if self._error is not None:
@@ -205,7 +205,7 @@ class KafkaSubscription(Subscription):
         self._serve()
 
     def looked(self, _hand: Hand) -> None:
-        """Nothing has come: a consumer about to leave need not be awaited."""
+        """A fetch brought nothing: requests withdrawn before it began need not wait any longer."""
         now = time.monotonic()
         with self._turn:
             for future in self._leaving:
@@ -234,7 +234,7 @@ class KafkaSubscription(Subscription):
             self._tell(told)
 
     def _tell(self, error: BatonError) -> None:
-        """The waiting requests."""
+        """Fail the waiting requests."""
         with self._turn:
             waiting = list(self._waiting)
             for request in waiting:
@@ -289,7 +289,7 @@ class KafkaSubscription(Subscription):
     # ------------------------------------------------------------------ the consumers
 
     def _plan(self) -> None:
-        """With the lock: a request waits, and no message is here."""
+        """Have more fetched if a request waits and no message is here. With the lock."""
         room = self._prefetch - self._out
         if self._error is None and self._waiting and not self._arrived and room > 0:
             first = self._waiting[0]
@@ -297,7 +297,7 @@ class KafkaSubscription(Subscription):
                 self._turn.notify_all()
 
     def _keep(self) -> None:
-        """A thread of its own."""
+        """Serve requests in a thread of its own, until the end."""
         while True:
             with self._turn:
                 if self._error is not None:
@@ -321,7 +321,7 @@ class KafkaSubscription(Subscription):
         self._closing.resolve(None)
 
     def _found(self, error: BatonError) -> None:
-        """End with this error."""
+        """The queue gives nothing: end if it is gone, otherwise fail the waiting requests."""
         if isinstance(error, NotFound):
             self.end(error)
         else:

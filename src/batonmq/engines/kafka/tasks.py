@@ -21,7 +21,7 @@ THREADS: Final = 4
 
 
 class Tasks:
-    """Of one connection."""
+    """The tasks of one connection."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, "batonmq-kafka-task")

@@ -1,16 +1,16 @@
-"""Several processes on one file: whoever has it serves the others over a Unix socket beside it.
+"""Several processes share one file: its owner serves the others over a Unix socket beside it.
 
-    process A: EmbeddedEngine --- Core, Store, lock       (the owner: nothing is different for it)
+    process A: EmbeddedEngine --- Core, Store, lock       (the owner: works as if it were alone)
                                     |
                                   Host -- Guest <--socket-- SharedEngine :process B
                                        -- Guest <--socket-- SharedEngine :process C
 
-What goes over the socket is the interface of an engine, word by word (``commands``, ``answers``): each guest is an
-EmbeddedEngine of its own over the owner's core, so that everything works there that works in the owner. It is no
-protocol for others: both ends are this library, of one version of ``wire``, run by one user.
+The socket carries the interface of an engine, method by method (``commands``, ``answers``): each guest is an
+EmbeddedEngine of its own over the owner's core, so everything that works in the owner works there. This is not a
+protocol for others: both ends are this library, with the same version of ``wire``, run by one user.
 
-When the owner is gone, orderly or not, the system frees its lock. Every SharedEngine then tries to take it: who gets it
-opens the store and serves, and is its own guest; the others connect to that one.
+When the owner is gone, in order or not, the system frees its lock. Every SharedEngine then tries to take it: the one
+that gets it opens the store and serves, and is its own guest; the others connect to it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What the process that has the file answers: as each is ready, under the number of its command.
+"""The owner's answers: each is sent once it is ready, with the number of its command.
 
-The owner begins with ``Hello``, which the guest answers with ``Resume``; it ends, when it goes in order, with ``Bye``.
+The owner begins with ``Hello``, which the guest answers with ``Resume``; an owner that ends in order sends ``Bye``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Hello(Numbered):
-    """The first: the version of all this, the owner's process, and the number of its opening of the file."""
+    """The first answer: the version of ``wire``, the owner's process, and the number of its opening of the file."""
 
     version: int
     process: int
@@ -35,47 +35,47 @@ class Hello(Numbered):
 
 
 class Done(Numbered):
-    """It is done."""
+    """The command is done."""
 
 
 class Counted(Numbered):
-    """How many."""
+    """A number of messages or queues."""
 
     count: Number
 
 
 class Stands(Numbered):
-    """How a queue stands: messages that are ready, and consumers."""
+    """The counts of a queue: ready messages, and consumers."""
 
     messages: Number
     consumers: Number
 
 
 class Found(Numbered):
-    """Messages."""
+    """Messages that were found."""
 
     messages: list[WireMessage]
 
 
 class Arrived(Numbered):
-    """Messages that are now in these hands: each with its delivery count, whether it comes again, its tag and row.
+    """Messages that the guest now holds: each with its delivery count, whether it is redelivered, its tag and row.
 
-    The row is its place in the store, where the next owner finds it; 0: it goes with this one. Last come the exchange
-    and the routing key that it was published with.
+    The row is its place in the store, where the next owner finds it; 0: it is lost with this owner. Last come the
+    exchange and the routing key that it was published with.
     """
 
     messages: list[tuple[WireMessage, Number, bool, Number, Number, str, str]]
 
 
 class Settled(Numbered):
-    """The settlements with numbers up to this one's outlive the owner."""
+    """All settlements with numbers up to this one's are written, and outlive the owner."""
 
 
 class Resumed(Numbered):
-    """What is still in the guest's hands, by subscription and tag; what was done of what must not be done twice.
+    """The messages that the guest still holds, by subscription and tag, and the outcomes of its ``Once`` commands.
 
-    Also the subscriptions that are over, with the error; and the settlements that this owner could not do: each with
-    whether it is known, or at least likely, that no former owner has done it either.
+    Also the subscriptions that have ended, with the error; and the settlements that this owner could not make: each
+    with whether it is known, or at least likely, that no former owner made it either.
     """
 
     kept: list[tuple[Number, Number]]
@@ -85,7 +85,7 @@ class Resumed(Numbered):
 
 
 class Late(Numbered):
-    """Answers nothing: a message was held for too long, and is back in its queue."""
+    """A notice without a command: a message was held for too long, and is back in its queue."""
 
     subscription: Number
     tag: Number
@@ -105,7 +105,7 @@ class Failed(Numbered):
 
 
 class Bye(Numbered):
-    """The last: the owner goes. Commands with a greater number than this one's were not begun."""
+    """The last answer: the owner ends. Commands with a greater number than this one's were not begun."""
 
 
 Answer: TypeAlias = (

@@ -1,29 +1,29 @@
-"""The way to whoever has the file: kept open, found anew when it is lost.
+"""The connection to the owner of a file: kept open, and made again when it is lost.
 
-A link, as this end sees it; one thread seeks and reads:
+The states of a link, as seen from here; one thread seeks and reads:
 
-    state      | what was asked                  | what ends it
+    state      | commands                        | what ends it
     -----------+---------------------------------+----------------------------------------------------------------
-    seeking    | waits here                      | an owner is reached, who is told what is held here -> resuming
-               |                                 | nobody can be reached for too long, or all is closed -> down
-    resuming   | waits here                      | Resumed: what waits is sent in the order of its numbers -> open
+    seeking    | wait here                       | an owner is reached, and told what is held here -> resuming
+               |                                 | no owner is reached for too long, or this end is closed -> down
+    resuming   | wait here                       | Resumed: waiting commands are sent in order -> open
                |                                 | the owner goes -> seeking
-    open       | is sent at once                 | the owner goes -> seeking
-    down       | begins the search, and waits    | somebody asks -> seeking
+    open       | are sent at once                | the owner goes -> seeking
+    down       | begin the search, and wait      | a command -> seeking
 
-A request, by what becomes of it when the owner goes (``WhenLost``), and where it was then:
+What happens to a call when the owner goes, by its ``WhenLost`` and by how far it had got:
 
     when_lost  | not sent   | sent; the owner said that it had not begun   | sent, and anything else
     -----------+------------+----------------------------------------------+----------------------------------------------
-    again      | asked of the next owner
-    once       | asked of the next owner, unless that one's Resumed says that it is done: then that is the answer
-    fail       | asked of the next owner                                   | ConnectionLost
+    again      | sent to the next owner
+    once       | sent to the next owner, unless its Resumed says that it is done: then that is the answer
+    fail       | sent to the next owner                                    | ConnectionLost
     over       | answered
 
-An answer that was sent is read, whatever became of the owner, before its going is noticed. A settlement is not waited
-for, unless there is no owner: it is told to the next one with ``Resume`` until one has said ``Settled``, or that it
-came too late. Whatever still waits when the state is ``down`` raises. The lock guards everything here and in the
-subscriptions; no future is resolved under it.
+Answers that the owner sent are read before its end is noticed. Nobody waits for a settlement, unless there is no owner:
+each next owner is told of it with ``Resume``, until one has said ``Settled``, or that it came too late. Calls that
+still wait when the state becomes ``down`` fail. The lock guards everything here and in the subscriptions; no future is
+resolved under it.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ __all__ = ["Calls"]
 
 log = logging.getLogger("batonmq.embedded")
 
-# How long an owner is sought before those who wait are told.
+# How long an owner is sought before waiting calls fail, in seconds.
 RECONNECT_SECONDS = 60.0
-# How long an owner, or the next one, has to take what is still to be told when this end closes.
+# How long this end waits for an owner to take the last commands when it closes, in seconds.
 GOODBYE_SECONDS = 10.0
-# After an owner that went before it had said anything.
+# The pause after an owner that went before it answered Resume, in seconds.
 PAUSE_SECONDS = 0.05
 FAILED = "the connection to the process that has the file has failed"
 LOST = "the process that had the file went before it answered: what was asked for may have been done or not"
 
 
 class Calls:
-    """One connection to a file that any process may have. Any thread may call."""
+    """One connection to a file that any process may own. Any thread may call."""
 
     def __init__(self, path: str, reached: Reached) -> None:
         self.lock = threading.RLock()
@@ -71,10 +71,10 @@ class Calls:
         self._path = path
         self._reached: Reached | None = reached
         self._is_resumed = False
-        # The file is this process's as long as this is open.
+        # While this is open, this process owns the file.
         self._own = reached.own
-        # Who this is to every owner, and the openings of the file in which it was served, since the last one that is
-        # known to have done anything: of a later one the store need not know.
+        # The identity of this guest for every owner, and the openings of the file in which it was served: from the last
+        # one that is known to have done anything, as the store may not know of later ones.
         self._guest = secrets.randbits(62) + 1
         HERE.add(self._guest)
         self._openings: list[int] = []
@@ -90,12 +90,12 @@ class Calls:
 
     @property
     def is_open(self) -> bool:
-        """Is there an owner that knows what is held here, as far as is known?"""
+        """Is there an owner, as far as is known, that knows what is held here?"""
         return self._is_resumed
 
     @property
     def own(self) -> object:
-        """The broker, when it is in this process; None when it is not."""
+        """The broker, if it is in this process; None: it is in another one."""
         own = self._own
         return None if own is None else own.native
 
@@ -107,7 +107,7 @@ class Calls:
             raise Closed(self._why_closed)
 
     def ask(self, call: AnyCall) -> None:
-        """Have it answered, by the next owner if there is none now. Raises Closed, ValueError."""
+        """Send a call to the owner, or to the next one if there is none now. Raises Closed, ValueError."""
         with self.lock:
             self.require_open()
             self._ask(call)
@@ -118,17 +118,17 @@ class Calls:
         if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
         else:
-            # What is too large is refused here, not in the thread that sends it later.
+            # A command that is too large is refused here, not in the thread that sends it later.
             wire.frame(command)
             if self._thread is None:
                 self._start()
         self._ledger.add(call)
 
     def settle(self, command: commands.Settle, queue: str, row: int, count: int) -> Future[None] | None:
-        """Tell it to the owner, and to the next ones until it is known to be written. Under the lock.
+        """Send a settlement to the owner, and to the next ones until it is known to be written. Under the lock.
 
-        The future, when there is no owner, is what the next one says. Raises LeaseLost for a message without a row,
-        which has gone with the last one.
+        Without an owner, the returned future has the answer of the next one. Raises LeaseLost for a message without a
+        row, which was lost with the last owner.
         """
         self._ledger.number(command)
         is_told = self._is_resumed and self._reached is not None and self._reached.link.send(command)
@@ -141,24 +141,24 @@ class Calls:
         return outcome
 
     def tell(self, command: Numbered) -> None:
-        """Ask for no answer; when there is no owner, it has no meaning. Under the lock."""
+        """Send a command that has no answer; does nothing if there is no owner. Under the lock."""
         if self._is_resumed and self._reached is not None:
             self._reached.link.send(command)
 
     def add_caller(self, number: int, caller: Caller) -> None:
-        """Tell it, from now on, of what comes for the subscription of that number. Under the lock."""
+        """Add the subscription of that number, which is told of its events from now on. Under the lock."""
         self._callers[number] = caller
 
     def remove_caller(self, number: int) -> bool:
-        """Tell it no more. Under the lock. False: it was not told any more."""
+        """Remove a subscription. Under the lock. False: it was removed before."""
         return self._callers.pop(number, None) is not None
 
     def drop(self, call: AnyCall) -> None:
-        """Nobody wants the answer any more. Under the lock."""
+        """Forget a call: nobody wants its answer any more. Under the lock."""
         self._ledger.take(call.command.number)
 
     def close(self) -> None:
-        """Give everything back, and end the thread. A second call does nothing. Raises StoreError."""
+        """Give held messages back, and end the thread. A second call does nothing. Raises StoreError."""
         gone: Future[None] = Future()
         with self.lock:
             if self._is_closed:
@@ -186,7 +186,7 @@ class Calls:
 
     @property
     def _is_wanted(self) -> bool:
-        """Is an owner needed? After the end, only to tell what was asked before it."""
+        """Is an owner needed? After ``close``, only for the commands before it."""
         return not self._is_closed or (self._ledger.has_to_tell and time.monotonic() < self._closing_until)
 
     def forked(self) -> None:
@@ -213,7 +213,7 @@ class Calls:
                 self._lose(reached.link.sent if last is None else last)
                 if not was_resumed:
                     time.sleep(PAUSE_SECONDS)
-        except Exception:  # a fault of ours: nobody may wait for a thread that is gone
+        except Exception:  # a bug of ours: nobody may wait for a thread that has ended
             log.exception(FAILED)
             if (reached := self._reached) is not None:
                 reached.link.close()
@@ -221,7 +221,7 @@ class Calls:
             self._end(ConnectionLost(FAILED))
 
     def _read(self, reached: Reached) -> int | None:
-        """Until the owner is gone. The last command that it has begun, if it said so."""
+        """Read until the owner is gone. Returns the last command that it has begun, if it said so."""
         while (answer := reached.link.read()) is not None:
             if isinstance(answer, answers.Bye):
                 return answer.number
@@ -242,7 +242,7 @@ class Calls:
                     outcomes = None
                 call = self._ledger.take(answer.number) if outcomes is None else None
                 if call is not None and call.when_lost == "once" and not isinstance(answer, answers.Failed):
-                    # It is written, and with it that this owner has done something.
+                    # It is written, so the store knows this owner's opening, and earlier ones are not needed.
                     del self._openings[:-1]
             if call is not None:
                 self._answer(call, answer)
@@ -251,7 +251,7 @@ class Calls:
         return None
 
     def _answer(self, call: AnyCall, answer: answers.Answer) -> None:
-        """Tell the caller, even if this end fails over the answer."""
+        """Pass the answer on; the caller gets an error if this end fails on it."""
         try:
             call.answered(answer)
         except Exception:
@@ -259,7 +259,7 @@ class Calls:
             raise
 
     def _resume(self, reached: Reached) -> None:
-        """Tell an owner who this is and what it holds. Under the lock."""
+        """Tell an owner which guest this is, and what it holds. Under the lock."""
         subscriptions: list[commands.Subscribed] = []
         holds: list[commands.Hold] = []
         for caller in self._callers.values():
@@ -273,7 +273,7 @@ class Calls:
         )
 
     def _resumed(self, reached: Reached, answer: answers.Resumed) -> None:
-        """The owner has heard all that: what was asked meanwhile, and what the last one left unanswered, goes out."""
+        """The owner has answered Resume: send new calls, and those that the last owner left unanswered."""
         done: list[tuple[AnyCall, answers.Answer]] = []
         ended: list[tuple[Caller, BatonError]] = []
         with self.lock:
@@ -304,12 +304,12 @@ class Calls:
         settled.tell()
 
     def _lose(self, last: int) -> None:
-        """What is after the last command that may have been begun was not."""
+        """The owner is gone. It cannot have begun commands after ``last``."""
         with self.lock:
             self._reached = None
             self._is_resumed = False
             calls = self._ledger.lose(last, is_leaving=self._is_closed)
-            # ``close`` lets go of the file itself.
+            # ``close`` closes the file itself.
             own = None if self._is_closed else self._own
             if own is not None:
                 self._own = None
@@ -322,7 +322,7 @@ class Calls:
             self._let_go(own)
 
     def _seek(self) -> Reached | None:
-        """Another owner; None when there is none, or nobody wants one any more."""
+        """Find another owner; None: there is none, or none is wanted any more."""
         try:
             reached = reach(self._path, RECONNECT_SECONDS, lambda: self._is_wanted)
         except InUse as error:
@@ -349,7 +349,7 @@ class Calls:
         return None
 
     def _end(self, error: BatonError) -> None:
-        """Nobody is waited for any more; whoever asks next has it tried anew."""
+        """Stop seeking, and fail all that waits; the next call begins another search."""
         with self.lock:
             self._reached = self._thread = None
             self._is_resumed = False

@@ -1,4 +1,4 @@
-"""What was asked of the owner and is not answered, and what becomes of it when the owner goes."""
+"""Calls to the owner without an answer yet, and what happens to them when the owner goes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 T = TypeVar("T")
 
 WhenLost: TypeAlias = Literal["again", "once", "fail", "over"]
-"""When the owner went before it answered, and nobody knows whether it is done:
+"""What to do when the owner went before it answered, and may have done the command or not:
 
-again: ask the next owner, for twice is as good as once. once: ask the next owner, which knows whether it is done.
-fail: it raises ConnectionLost, unless the owner has said that it did not begin. over: the owner's going did it.
+again: ask the next owner, since doing it twice does no harm. once: ask the next owner, which knows whether it is done.
+fail: fail with ConnectionLost, unless the owner said that it had not begun. over: the end of the owner has done it.
 """
 
 
@@ -50,7 +50,7 @@ class Call(Generic[T]):
         self.when_lost = when_lost
 
     def answered(self, answer: answers.Answer) -> None:
-        """This came for it."""
+        """Resolve the future with an answer."""
         if isinstance(answer, answers.Failed):
             self.future.fail(wire.error_from(answer))
             return
@@ -62,87 +62,87 @@ class Call(Generic[T]):
             self.future.resolve(outcome)
 
     def fail(self, error: BaseException) -> None:
-        """Nothing comes."""
+        """Fail the future: no answer comes."""
         self.future.fail(error)
 
 
 class AnyCall(Protocol):
-    """A call, whatever its outcome is."""
+    """A call with any type of outcome."""
 
     @property
     def when_lost(self) -> WhenLost:
-        """What the owner's going means for it."""
+        """What to do when the owner goes."""
 
     @property
     def command(self) -> Numbered:
-        """What is asked."""
+        """The command that is sent."""
 
     def answered(self, answer: answers.Answer) -> None:
-        """This came for it."""
+        """Resolve the future with an answer."""
 
     def fail(self, error: BaseException) -> None:
-        """Nothing comes."""
+        """Fail the future: no answer comes."""
 
 
 class Caller(Protocol):
-    """A subscription, which the next owner has to know of."""
+    """A subscription that every next owner has to know."""
 
     def subscribed_as(self) -> commands.Subscribed | None:
         """What the next owner needs; None: no owner knows of it yet. Under the lock."""
 
     def holds(self) -> list[commands.Hold]:
-        """What is in its hands. Under the lock."""
+        """The messages that it holds. Under the lock."""
 
     def keep(self, tags: set[int]) -> None:
-        """Of what is in its hands the next owner has only these. Under the lock."""
+        """Keep only these messages: the next owner does not have the others. Under the lock."""
 
     def late(self, tag: int) -> None:
         """A message was held for too long, and is back in its queue. Under the lock."""
 
     def ended(self, error: BatonError) -> None:
-        """There is none, and none comes."""
+        """The subscription has ended, with this error."""
 
 
 def not_understood(error: ValueError) -> EngineError:
-    """What is told where the answer makes no sense: whoever has the file has done, or not, what was asked."""
+    """The error for an answer that makes no sense: the owner may have done the command or not."""
     return EngineError(f"the process that has the file answers with what cannot be understood: {error}")
 
 
 def another_answer(answer: answers.Answer) -> ValueError:
-    """This is no answer to what was asked."""
+    """The error for an answer of the wrong kind."""
     return ValueError(f"{type(answer).__name__} is no answer to that")
 
 
 def as_nothing(answer: answers.Answer) -> None:
-    """It is done: there is nothing to read. Raises ValueError."""
-    # Of what the former owner has done the next one has a number, whatever was asked.
+    """Check that the command is done: there is nothing to read. Raises ValueError."""
+    # For a command that a former owner has done, the next one answers Counted, whatever the command.
     if not isinstance(answer, answers.Done | answers.Counted):
         raise another_answer(answer)
 
 
 def as_count(answer: answers.Answer) -> int:
-    """How many. Raises ValueError."""
+    """Read a count. Raises ValueError."""
     if not isinstance(answer, answers.Counted):
         raise another_answer(answer)
     return answer.count
 
 
 def as_standing(answer: answers.Answer) -> Standing:
-    """How a queue stands. Raises ValueError."""
+    """Read the counts of a queue. Raises ValueError."""
     if not isinstance(answer, answers.Stands):
         raise another_answer(answer)
     return Standing(answer.messages, answer.consumers)
 
 
 def as_messages(answer: answers.Answer) -> list[Message]:
-    """Messages. Raises ValueError."""
+    """Read messages. Raises ValueError."""
     if not isinstance(answer, answers.Found):
         raise another_answer(answer)
     return [wire.message_from(wired) for wired in answer.messages]
 
 
 def as_reply(answer: answers.Answer) -> Message:
-    """The one message that was asked for. Raises ValueError."""
+    """Read the single message of a reply. Raises ValueError."""
     found = as_messages(answer)
     if len(found) != 1:
         raise ValueError(f"{len(found)} messages are no reply")

@@ -1,10 +1,10 @@
-"""An owner that takes over asks the guests of the former one what they hold, before it hands out anything.
+"""An owner that takes over first asks the former owner's guests what they hold, before it delivers anything.
 
-    opened --(every guest that is expected has resumed, or is gone; or the grace is over)--> serving
+    opened --(every expected guest has resumed, or is gone; or the grace time is over)--> serving
 
-Until then no command but ``Resume`` is done, nothing falls due and no message gets a place. So a row names the same
-message to this owner as to the one before: a claim is good if the guest was served in the opening before this one, the
-row is older than this one, and nobody has had the message since.
+Until then no command but ``Resume`` is done, nothing falls due and no message gets a row. So a row names the same
+message for this owner as for the one before: a claim is good if the guest was served in the opening before this one,
+the row is older than this opening, and nobody has had the message since.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["GRACE_SECONDS", "Claims"]
 
 GRACE_SECONDS = 2.0
-"""How long guests that live, and say nothing, are waited for."""
-# How often it is looked whether one of them has ended.
+"""How long to wait for guests that are alive and say nothing."""
+# How often to check whether one of them has ended, in seconds.
 LOOK_SECONDS = 0.02
-# The outcomes of all the commands of one that has gone.
+# For forgetting the outcomes of all commands of a guest that is gone.
 ALL = (1 << 63) - 1
 
 
 class Claims:
-    """What the guests of the former owner may claim, and when this one begins to serve.
+    """What the former owner's guests may claim, and when this owner begins to serve.
 
-    Any thread may call; its lock is never held while the core's is waited for.
+    Any thread may call; its lock is never held while waiting for the core's.
     """
 
     def __init__(self, core: Core, roll: Roll, expected: dict[int, int]) -> None:
@@ -47,14 +47,14 @@ class Claims:
         self._serving = threading.Event()
         self.opening = core.store.opening
         self._before = core.store.served
-        # Of each lane, the first place that is given away in this opening.
+        # The first row of each lane that is assigned in this opening.
         self._next_rows = {
             lane.lane_id: lane.next_row
             for vhost in core.broker.vhosts.values()
             for queue in vhost.queues.values()
             for lane in queue.lanes
         }
-        # What was done of what each guest may ask again, with the outcomes. The core's lock guards it.
+        # The commands done that each guest may send again, with their outcomes. The core's lock guards it.
         self.done: dict[int, dict[int, int]] = {}
         for guest, number, outcome in core.store.read_done():
             self.done.setdefault(guest, {})[number] = outcome
@@ -66,11 +66,11 @@ class Claims:
 
     @property
     def is_waiting(self) -> bool:
-        """Is somebody expected? Then ``look`` is to be called every LOOK_SECONDS."""
+        """Is any guest expected? Then ``look`` has to be called every LOOK_SECONDS."""
         return not self._serving.is_set()
 
     def look(self) -> None:
-        """Stop waiting for processes that have ended, and for all when the time is over."""
+        """Stop waiting for processes that have ended, and for all of them when the time is up."""
         with self._lock:
             if time.monotonic() >= self._end:
                 self._expected.clear()
@@ -80,7 +80,7 @@ class Claims:
         self._serve_if_all()
 
     def resumed(self, guest: int, process: int) -> None:
-        """It has said what it holds."""
+        """A guest has said what it holds."""
         with self._lock:
             self._expected.pop(guest, None)
             if not self._is_over:
@@ -88,7 +88,7 @@ class Claims:
         self._serve_if_all()
 
     def gone(self, guest: int, *, for_good: bool) -> None:
-        """It is not served any more; one that has closed its connection asks nothing again."""
+        """A guest is not served any more; ``for_good``: it has closed, and sends no command again."""
         with self._lock:
             if not self._is_over:
                 self._roll.remove(guest)
@@ -112,11 +112,11 @@ class Claims:
                 self.forget(guest, ALL)
 
     def wait(self) -> None:
-        """Return when the file's broker serves, which takes no longer than the grace."""
+        """Return when the file's broker serves, at the latest a second after the grace time."""
         self._serving.wait(GRACE_SECONDS + 1.0)
 
     def close(self) -> None:
-        """The owner goes: whoever is on the roll now is who the next one is to expect."""
+        """The owner ends: the guests on the roll now are those for the next one to expect."""
         with self._lock:
             self._is_over = True
         self._serving.set()
@@ -124,7 +124,7 @@ class Claims:
     # ------------------------------------------------------------------ in a turn
 
     def is_good(self, queue: Queue, row: int, openings: list[int]) -> bool:
-        """May a guest that was served in those openings speak of this row?"""
+        """May a guest that was served in those openings claim this row?"""
         if not self._before or self._before not in openings:
             return False
         return any(
@@ -134,17 +134,17 @@ class Claims:
         )
 
     def note(self, guest: int, number: int, outcome: int, known: int) -> None:
-        """A command is done with this batch; that of earlier ones, up to ``known``, is known where it was asked for."""
+        """Note a command done in this batch; the guest knows the outcomes of earlier ones, up to ``known``."""
         self.forget(guest, known)
         self.done.setdefault(guest, {})[number] = outcome
         self._core.store.note_done(guest, number, outcome)
 
     def failed(self, guest: int, number: int) -> None:
-        """Its batch is not kept."""
+        """Forget a command whose batch was not kept."""
         self.done.get(guest, {}).pop(number, None)
 
     def forget(self, guest: int, last: int) -> None:
-        """Nobody asks for these outcomes any more."""
+        """Forget the outcomes of a guest up to a number: nobody asks for them any more."""
         done = self.done.get(guest)
         if not done:
             return

@@ -1,8 +1,8 @@
-"""What a process asks of the one that has the file: one command for each method of an engine, and what goes with them.
+"""The commands of a guest to the owner of the file: one for each method of an engine, and a few more.
 
-A command has a number, which its answer repeats; 0 asks for no answer. Numbers grow, and a command that is asked again
-of the next owner keeps its own. Commands are done in the order in which they come. Who says a number that is out of its
-range is not served any more.
+A command has a number, which its answer repeats; 0 asks for no answer. Numbers grow, and a command that is sent again
+to the next owner keeps its own. Commands are done in the order in which they come. A guest that sends a number out of
+its range is not served any more.
 """
 
 from __future__ import annotations
@@ -47,30 +47,30 @@ __all__ = [
 
 
 class Once(Numbered):
-    """A command that must not be done twice: its outcome is in the store, until an answer is known to have come.
+    """A command that must not be done twice: its outcome is stored until its answer is known to have arrived.
 
-    All answers to such commands with numbers up to ``known`` have come.
+    The answers to all such commands with numbers up to ``known`` have arrived.
     """
 
     known: Number
 
     def know(self, number: int) -> None:
-        """The answers to all such commands up to this number have come."""
+        """Note that the answers to all such commands up to this number have arrived."""
         self.known = number
 
 
 Subscribed: TypeAlias = tuple[Number, str, Positive, Seconds | None, Number]
 """A subscription: number, queue, prefetch, lease, and the last tag that it has seen."""
 Hold: TypeAlias = tuple[Number, Number, Number, Number, Seconds | None]
-"""A message in the guest's hands: subscription, tag, row, delivery count, how many seconds it may still be held."""
+"""A message that the guest holds: subscription, tag, row, delivery count, seconds left of its lease."""
 Settlement: TypeAlias = tuple[Number, str, Number, Number, How, str, Seconds | None]
-"""A settlement that the former owner may not have kept: number, queue, row, delivery count, and as in Settle."""
+"""A settlement that the former owner may not have stored: number, queue, row, delivery count, the rest as in Settle."""
 
 
 class Resume(Numbered):
-    """The first command, answered by Resumed: who this is, and what it had of the owners with those openings.
+    """The first command, answered by Resumed: who this is, and what it holds from the owners with those openings.
 
-    The last of them that the store knows of is the one that counts: a later owner may have died before it did anything.
+    The latest of these that the store knows applies: a later owner may have died before it did anything.
     """
 
     guest: Positive
@@ -134,7 +134,7 @@ class Receive(Numbered):
 
 
 class Withdraw(Numbered):
-    """Has no answer: the one to the Receive of that number follows soon."""
+    """Has no answer of its own: the Receive of that number is answered soon."""
 
     receive: Number
 
@@ -200,7 +200,7 @@ class Move(Once):
 
 
 class Transact(Once):
-    """Answered by Done, after the commit. Accepts are of a subscription and a tag."""
+    """Answered by Done, after the commit. Each of ``accepts`` is a subscription and a tag."""
 
     sends: list[tuple[str, WireMessage]]
     accepts: list[tuple[Number, Number]]

@@ -1,4 +1,4 @@
-"""The engine of a file that another process has: what the embedded one can, over a socket."""
+"""The engine for a file that another process owns: it does what the embedded one does, over a socket."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = ["SharedEngine", "open_file"]
 
 T = TypeVar("T")
 
-# Opening a large file takes its owner a while.
+# Seconds. Opening a large file takes its owner a while.
 OPEN_SECONDS = 60.0
 
 
 def open_file(path: str, clock: Clock | None = None) -> Engine:
-    """Connect to the queues in a file, whoever has it. Raises InUse, StoreError, StoreCorrupt."""
+    """Connect to the queues in a file, whichever process owns it. Raises InUse, StoreError, StoreCorrupt."""
     try:
         return own_file(path, clock)
     except InUse:
@@ -47,7 +47,7 @@ def open_file(path: str, clock: Clock | None = None) -> Engine:
     reached = reach(real, OPEN_SECONDS)
     if reached.own is None:
         return SharedEngine(real, reached)
-    # It was let go of in this moment.
+    # Its owner has just released it.
     reached.link.close()
     reached.link.release()
     try:
@@ -57,25 +57,25 @@ def open_file(path: str, clock: Clock | None = None) -> Engine:
 
 
 class ReplyFuture(Future[Message]):
-    """Resolved with a reply."""
+    """Resolved with the reply."""
 
     __slots__ = ("call", "found")
 
     def __init__(self, command: commands.Request | commands.Manage) -> None:
         super().__init__()
         self.found: Future[Message] = Future()
-        """What the owner answers: the reply."""
+        """The owner's answer: the reply."""
         self.call = Call(command, self.found, as_reply, "fail")
 
 
 class SharedEngine(Engine):
-    """Every operation is asked of the owner of the file, and of the next one if the first goes."""
+    """Sends every operation to the owner of the file, and to the next one if that one goes."""
 
     def __init__(self, path: str, reached: Reached) -> None:
         self.capabilities = CAPABILITIES
         self._calls = Calls(path, reached)
         self._subscriptions = 0
-        # Of the queues that were declared here; those of others are not asked for.
+        # Only of queues declared here; the owner is not asked about others.
         self._fates: dict[str, Fate] = {}
 
     @property

@@ -1,4 +1,4 @@
-"""Exchanges and bindings of a file that another process has."""
+"""Exchanges and bindings of a file that another process owns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SharedExchanges"]
 
 
 class SharedExchanges(Exchanges):
-    """Every change and every message is asked of the owner of the file, and of the next one if the first goes."""
+    """Sends every change and message to the owner of the file, and to the next one if that one goes."""
 
     __slots__ = ("_calls",)
 

@@ -1,7 +1,7 @@
-"""Another process, as the owner sees it: commands come in, answers go out.
+"""Another process, seen from the owner: commands come in, answers go out.
 
-Two threads: one reads and does, the other waits for commits and answers. So a process that has sent does not hold up
-what it asks next, and what comes while one commit is under way shares the next one.
+There are two threads: one reads and executes, the other waits for commits and answers. So a send that waits for its
+commit does not delay the next command, and commands that come during a commit share the next one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Guest:
     """Serves one process over one socket, from ``start`` until it is gone or dismissed."""
 
     def __init__(self, core: Core, peer: socket.socket, claims: Claims, on_end: Callable[[Guest], None]) -> None:
-        """``on_end`` is called when it is gone."""
+        """``on_end`` is called when the guest is gone."""
         self._core = core
         self._claims = claims
         self._peer = peer
@@ -55,19 +55,19 @@ class Guest:
 
     def start(self) -> None:
         """Say hello, and serve."""
-        # In this order: the one that answers waits for the other one's end.
+        # In this order: the answering thread waits for the end of the reading one.
         self._reader.start()
         self._answerer.start()
 
     def dismiss(self) -> None:
-        """The owner goes: what has been begun is answered, nothing else is begun. Returns at once."""
+        """The owner ends: answer commands that have begun, and begin no other. Returns at once."""
         self._is_dismissed = True
         # Wakes the reader; answers still go out.
         with contextlib.suppress(OSError):
             self._peer.shutdown(socket.SHUT_RD)
 
     def wait(self, timeout: float) -> None:
-        """Return when it is gone; after that many seconds it is thrown out."""
+        """Return when the guest is gone; after that many seconds it is disconnected."""
         self._answerer.join(timeout)
         if self._answerer.is_alive():
             with contextlib.suppress(OSError):
@@ -76,12 +76,12 @@ class Guest:
         self._reader.join()
 
     def hand_on(self) -> None:
-        """After ``wait``, of one that was dismissed: what it holds is for the next owner to give it."""
+        """Leave what a dismissed guest holds to the next owner. Call it after ``wait``."""
         with contextlib.suppress(BatonError):
             self._core.run(self._hand_on)
 
     def forked(self) -> None:
-        """The parent talks to it."""
+        """Close the copy of the socket in a forked child: the parent goes on using its own."""
         with contextlib.suppress(OSError):
             os.close(self._peer.detach())
 
@@ -105,10 +105,10 @@ class Guest:
                 self._do(command)
                 reached("guest.done")
         except (OSError, msgspec.DecodeError, ValueError, BatonError) as error:
-            # A peer that cannot be understood is not to be trusted with the rest.
+            # A peer that cannot be understood must not be trusted with anything else.
             log.warning("a process that shares the file is not served any more: %s", error)
         finally:
-            # In this order: what waits for messages is answered by the next owner, not with nothing by this one.
+            # In this order: the next owner answers waiting receives, rather than this one with an empty list.
             self._says.end()
             self._leave()
 
@@ -119,7 +119,7 @@ class Guest:
                 self._close(command)
             else:
                 self._commands.do(command)
-        except Exception as error:  # an answer in any case: a fault of ours must not keep another process waiting
+        except Exception as error:  # an answer in any case: a bug of ours must not keep another process waiting
             if not isinstance(error, (BatonError, ValueError, TypeError)):
                 log.exception("a command of another process failed in an unexpected way")
             failed: Future[None] = Future()
@@ -127,12 +127,12 @@ class Guest:
             self._says.promise(command.number, failed, say_done)
 
     def _resume(self, command: commands.Resume) -> None:
-        """The first command: who it is, and what it has."""
+        """The first command: who the guest is, and what it holds."""
         self._engine.serve(command.guest)
         resumed = self._core.run_reading(self._resume_now, command)
         reached("take_over.claimed")
         if resumed.done:
-            # Of this opening, if it has lost no more than its connection: nothing is done before it is on the disk.
+            # If only the connection was lost, these are of this opening: none counts as done until it is on the disk.
             self._core.flush()
         reached("take_over.answered")
         self._says.say(resumed)
@@ -165,12 +165,12 @@ class Guest:
     def _close(self, command: commands.Close) -> None:
         self._has_closed = True
         self._leave()
-        # What it has settled outlives this process when it hears of it.
+        # Its settlements outlive this process by the time it gets the answer.
         written = self._core.run(lambda: self._core.future(None, sync=False))
         self._says.promise(command.number, written, say_done)
 
     def _leave(self) -> None:
-        """Give everything back to the queues; what one holds that was dismissed stays, to be handed on."""
+        """Give everything back to the queues; what a dismissed guest holds stays, to be handed on."""
         with contextlib.suppress(BatonError):
             self._commands.forget_requests()
             if self._has_closed or not self._is_dismissed:

@@ -1,4 +1,4 @@
-"""What the owner answers another process: each as soon as it is there, after the commit that it waits for."""
+"""The owner's answers to another process: each as soon as it is ready, after the commit that it waits for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["GuestAnswers", "say_done", "say_found", "say_standing"]
 
 T = TypeVar("T")
 
-# What is to be answered: when this future is done, in these words.
+# A pending answer: the command's number, the future to wait for, and the function that builds the answer.
 Due: TypeAlias = tuple[int, Future[Any], Callable[[int, Any], Numbered]]
 
 
@@ -33,21 +33,21 @@ class GuestAnswers:
         self._due: SimpleQueue[Due | None] = SimpleQueue()
 
     def promise(self, number: int, future: Future[T], say: Callable[[int, T], Numbered]) -> None:
-        """Answer a command when the future is done: with what ``say`` makes of number and outcome, or with Failed."""
+        """Answer a command when the future is done: with ``say`` of number and outcome, or with Failed."""
         due = (number, future, say)
         if future.done or isinstance(future, CommitFuture):
-            # The thread that waits for a commit sees to it.
+            # The thread that waits for it also makes the commit.
             self._due.put(due)
         else:
-            # Called under the core's lock: it may not wait for anything, and does not.
+            # Called under the core's lock, so it must not block, and does not.
             future.when_done(lambda: self._due.put(due))
 
     def say(self, answer: Numbered) -> None:
-        """Answer now, after what is due already."""
+        """Answer now, after the answers that are due already."""
         self._due.put((answer.number, resolved(answer), lambda _, answer: answer))
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Mark the end: no answer follows."""
         self._due.put(None)
 
     def send_all(self) -> None:
@@ -60,7 +60,7 @@ class GuestAnswers:
 
 
 def _outcome(number: int, future: Future[T], say: Callable[[int, T], Numbered]) -> bytes:
-    """Wait for the commit, where there is one to wait for, and say how it went."""
+    """Wait for the commit, if there is one, and build the answer with its outcome."""
     try:
         return wire.frame(say(number, future.get()))
     except (BatonError, ValueError, TypeError) as error:
@@ -68,7 +68,7 @@ def _outcome(number: int, future: Future[T], say: Callable[[int, T], Numbered]) 
 
 
 def say_done(number: int, _nothing: object) -> Numbered:
-    """It is done."""
+    """The answer that a command is done."""
     return answers.Done(number)
 
 

@@ -1,4 +1,4 @@
-"""What another process asks of the owner, command by command."""
+"""Executes another process's commands in the owner."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_MESSAGE = Message(b"")
 
 
 class GuestCommands:
-    """Does all commands but the first and the last, which are the guest's own; errors are for the caller to answer."""
+    """Does all commands but the first and the last, which ``Guest`` does; the caller answers errors."""
 
     def __init__(self, core: Core, engine: GuestEngine, says: GuestAnswers) -> None:
         self._core = core
@@ -34,21 +34,21 @@ class GuestCommands:
         """Announces which settlements are written."""
         self.subscriptions: dict[int, EmbeddedSubscription] = {}
         """By the number that the guest has given each."""
-        # Asked for and not there yet: what can be withdrawn, and what can be forgotten.
+        # Waiting receives, which can be withdrawn, and requests, which can be forgotten.
         self._receives: dict[int, tuple[EmbeddedSubscription, Future[list[Incoming]]]] = {}
         self._requests: dict[int, Future[Message]] = {}
 
     def do(self, command: commands.Command) -> None:
-        """Do it, and promise the answer. Raises BatonError, ValueError, TypeError."""
+        """Do a command, and promise its answer. Raises BatonError, ValueError, TypeError."""
         DO[type(command)](self, command)
 
     def adopt(self, number: int, subscription: EmbeddedSubscription) -> None:
-        """This subscription is the guest's, under its number."""
+        """Make a subscription the guest's, under that number."""
         subscription.consumer.serve_abroad(lambda tag: self._says.say(answers.Late(0, number, tag)))
         self.subscriptions[number] = subscription
 
     def forget_requests(self) -> None:
-        """No reply is waited for any more."""
+        """Forget all requests: nobody waits for their replies any more."""
         requests, self._requests = self._requests, {}
         for future in requests.values():
             self._engine.forget(future)
@@ -117,7 +117,7 @@ class GuestCommands:
                 raise lost()
             subscription.consumer.settle(command.tag, command.how, command.reason, command.delay)
         except LeaseLost:
-            # It was late, which is on its way; or the queue was deleted, and the message with it.
+            # It was late, and the notice of that is on its way; or the queue was deleted with the message.
             queue = "" if subscription is None else subscription.consumer.queue.name
             self._says.say(answers.Unsettled(command.number, queue))
         else:
@@ -182,7 +182,7 @@ class GuestCommands:
 
 
 def _held(tag: int) -> Incoming:
-    """A settlement names its message by the tag."""
+    """A stand-in for a held message: commands name it by its tag."""
     return Incoming(NO_MESSAGE, 0, False, tag)
 
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class GuestEngine(EmbeddedEngine):
-    """Notes with what is done that it is done, so that the next owner does not do it again."""
+    """Stores with each ``Once`` command that it is done, so that the next owner does not do it again."""
 
     def __init__(self, core: Core, claims: Claims) -> None:
         super().__init__(core, CAPABILITIES, lambda: None)
@@ -29,14 +29,14 @@ class GuestEngine(EmbeddedEngine):
         self._claims = claims
         self._command: commands.Once | None = None
         self.guest = 0
-        """Who is served; 0 while that is not known."""
+        """The guest that is served; 0 while unknown."""
 
     def serve(self, guest: int) -> None:
-        """This is who is served."""
+        """Set the guest that is served."""
         self.guest = guest
 
     def begin(self, command: Numbered) -> None:
-        """This is what is done next. Its outcome is kept if it must not be done twice."""
+        """Set the command that is done next. Its outcome is kept if it must not be done twice."""
         self._command = command if isinstance(command, commands.Once) else None
 
     def _future(self, outcome: T, *, sync: bool = True) -> Future[T]:
@@ -49,16 +49,16 @@ class GuestEngine(EmbeddedEngine):
         return future
 
     def resume(self, subscribed: commands.Subscribed) -> EmbeddedSubscription:
-        """A subscription as it was with the former owner. In a turn. Raises NotFound, AccessRefused."""
+        """Restore a subscription as it was with the former owner. In a turn. Raises NotFound, AccessRefused."""
         _, queue, prefetch, lease, last_tag = subscribed
         subscription = self._subscribe(queue, prefetch, lease)
         subscription.consumer.number_from(last_tag)
         return subscription
 
     def settle_for(self, settlement: commands.Settlement, openings: list[int]) -> bool:
-        """What the guest has settled, if the former owner did not keep that. In a turn. Raises StoreError.
+        """Repeat a settlement of the guest, if the former owner did not store it. In a turn. Raises StoreError.
 
-        False: the message is not to be had. The former owner did keep it, or it is in others' hands, or was.
+        False: the message is not available. The former owner did store the settlement, or others hold or held it.
         """
         _, name, row, count, how, reason, delay = settlement
         queue = self._queues.vhost.queues.get(name)
@@ -76,6 +76,6 @@ class GuestEngine(EmbeddedEngine):
         return True
 
     def has_ready(self, settlement: commands.Settlement) -> bool:
-        """Is the message of a settlement that could not be done in its queue, for others? In a turn."""
+        """Is the message of a settlement that could not be repeated ready in its queue, for others? In a turn."""
         queue = self._queues.vhost.queues.get(settlement[1])
         return queue is not None and any(lane.find(settlement[2]) is not None for lane in queue.lanes)

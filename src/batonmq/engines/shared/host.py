@@ -1,4 +1,4 @@
-"""The owner's side: listens, and has a guest for each process that has connected."""
+"""The owner's side: listens, and keeps a guest for each connected process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["Host"]
 
 log = logging.getLogger("batonmq.embedded")
 
-# How long guests are given for their last answers, in seconds; all together.
+# How long all guests together have for their last answers, in seconds.
 PATIENCE = 2.0
 
 
 class Host:
-    """Serves a core to other processes, from when it is made until it is closed, before the core is.
+    """Serves a core to other processes, from its creation until it is closed, which is before the core is.
 
-    A file can be used without others: where no socket can be made, ``note`` is empty, and they are refused.
+    A file can also be used alone: if no socket can be created, ``note`` is empty, and other processes are refused.
     """
 
     def __init__(self, core: Core, path: str) -> None:
@@ -58,7 +58,7 @@ class Host:
         except BaseException:
             self._listener.close()
             raise
-        # Closing a socket wakes nobody who waits for it; a byte in a pair of sockets does.
+        # Closing a socket does not wake a thread that waits for it; a byte through a pair of sockets does.
         self._wake, self._woken = socket.socketpair()
         when_forked(self)
         self._thread = threading.Thread(target=self._listen, args=(self._listener,), name="batonmq-host", daemon=True)
@@ -79,7 +79,7 @@ class Host:
         try:
             peer, _ = listener.accept()
         except OSError as error:
-            # Out of handles, or the peer is gone already: it tries again.
+            # Out of file descriptors, or the peer is gone already: it tries again.
             log.warning("a process could not be served: %s", error)
             time.sleep(0.05)
             return
@@ -89,7 +89,7 @@ class Host:
             peer.close()
 
     def adopt(self, peer: socket.socket) -> None:
-        """Serve whoever is at the other end, and close this one in the end."""
+        """Serve the process at the other end, and close this socket at the end."""
         peer.setblocking(True)
         with self._lock:
             if self._is_closed:
@@ -100,7 +100,7 @@ class Host:
             guest.start()
 
     def close(self) -> None:
-        """Answer what was asked, say good-bye, let go. What the guests hold is for the next owner to give them."""
+        """Answer commands that have begun, send Bye, and close. The next owner gives the guests what they hold."""
         reached("hand_over.begun")
         with self._lock:
             self._is_closed = True
@@ -120,7 +120,7 @@ class Host:
         end = time.monotonic() + PATIENCE
         for guest in guests:
             guest.wait(max(0.0, end - time.monotonic()))
-        # Not before all are still: what one of them hands on lies in its queue, where another's command would take it.
+        # Only once all are still: messages handed on are in their queues, where a command of another could take them.
         for guest in guests:
             guest.hand_on()
 
@@ -128,7 +128,7 @@ class Host:
         self._core.broker.serve(False)
 
     def forked(self) -> None:
-        """The parent listens."""
+        """Close the copies in a forked child: the parent goes on listening."""
         if self._listener is not None:
             for one in (self._listener, self._wake, self._woken):
                 one.close()

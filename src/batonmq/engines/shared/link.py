@@ -18,21 +18,21 @@ from batonmq.errors import StoreError
 
 __all__ = ["HELLO_SECONDS", "Link"]
 
-# An owner that has accepted says hello within this, in seconds, or is taken for stopped.
+# How long an owner may take to say hello after it has accepted, in seconds. A slower one counts as stopped.
 HELLO_SECONDS = 5.0
 
 
 class Link:
-    """Sends without ever waiting, from any thread; one thread reads.
+    """Sends without blocking, from any thread; one thread reads.
 
-    ``sent`` is the number of the last command that went out as a whole: the owner cannot have begun a later one.
+    ``sent`` is the number of the last command that was sent completely: the owner cannot have begun a later one.
     """
 
     def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
         self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
         self._lock = threading.Lock()
-        # What the socket does not take at once, a thread that lives as long as there is something.
+        # What the socket did not take at once. A thread sends it, and ends when nothing is left.
         self._backlog: deque[tuple[int, bytes]] = deque()
         self.sent = 0
         # The owner's opening of the file.
@@ -40,7 +40,7 @@ class Link:
         when_forked(self)
 
     def greet(self) -> None:
-        """Wait for the owner's hello. Raises OSError when there is none, StoreError when it speaks another version."""
+        """Wait for the owner's hello. Raises OSError if there is none, StoreError if it has another version."""
         self._peer.settimeout(HELLO_SECONDS)
         try:
             hello = self.read()
@@ -58,7 +58,7 @@ class Link:
         self._peer.settimeout(None)
 
     def send(self, command: Numbered) -> bool:
-        """False: the owner is gone, and has not got it. Raises ValueError for what is too large."""
+        """Send a command; False: the owner is gone, and did not get it. Raises ValueError if it is too large."""
         framed = wire.frame(command)
         with self._lock:
             if self._backlog:
@@ -75,7 +75,7 @@ class Link:
             return True
 
     def _send_now(self, framed: bytes) -> int | None:
-        """How much was sent; None when nothing can be."""
+        """How many bytes were sent; None: the connection is broken."""
         try:
             return self._peer.send(framed, socket.MSG_DONTWAIT | wire.NO_SIGNAL)
         except BlockingIOError:
@@ -106,16 +106,16 @@ class Link:
             return None
 
     def close(self) -> None:
-        """Both ends are told; whoever reads here gets None."""
+        """Shut the connection down: both ends notice, and a read here returns None."""
         with contextlib.suppress(OSError):
             self._peer.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
-        """Nobody reads any more."""
+        """Close the socket, once no thread reads from it any more."""
         self._stream.close()
         self._peer.close()
 
     def forked(self) -> None:
-        """The parent talks over it."""
+        """Close the copy in a forked child: the parent goes on using its own."""
         with contextlib.suppress(OSError):
             os.close(self._peer.detach())

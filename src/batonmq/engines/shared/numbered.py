@@ -1,4 +1,4 @@
-"""What every command and every answer between two processes on one file has."""
+"""The common parts of commands and answers between processes that share a file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from batonmq.engines.checks import NUMBER_MAX, SECONDS_MAX
 __all__ = ["Number", "Numbered", "Positive", "Seconds", "Share", "WireMessage"]
 
 Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
-"""What the store can keep."""
+"""A number that the store can hold."""
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
-"""A number that is not nothing: of messages that are asked for, of a process."""
+"""A number above 0: of requested messages, of a process."""
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=SECONDS_MAX)]
-"""A time that a clock can be set to."""
+"""A time in seconds, up to 100 years."""
 Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
-"""How much of a whole."""
+"""A fraction of a whole, 0 to 1."""
 WireMessage: TypeAlias = tuple[bytes, bytes, Seconds]
 """Body, properties as AMQP 0-9-1 writes them, delay."""
 
@@ -28,5 +28,5 @@ class Numbered(msgspec.Struct, array_like=True, tag=True, gc=False):
     number: Number
 
     def take_number(self, number: int) -> None:
-        """Commands are numbered in the order in which they are asked."""
+        """Set the number. Commands are numbered in the order in which they are sent."""
         self.number = number

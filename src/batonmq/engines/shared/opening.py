@@ -1,4 +1,4 @@
-"""Finding who has a file: this process from now on, or another one that is connected to."""
+"""Finds the owner of a file: this process from now on, or another one, which it connects to."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from batonmq.errors import Closed, StoreError
 
 __all__ = ["Reached", "dial", "reach"]
 
-# Whoever does not say where he listens does not share: unless he has just taken the lock, and writes that down.
+# Seconds. An owner that does not say where it listens does not share, unless it has just taken the lock.
 SILENCE_SECONDS = 0.25
-# A process that is killed gives up its locks one by one, with pauses on a busy machine.
+# Seconds. A killed process releases its locks one by one, with pauses on a busy machine.
 ENDING_SECONDS = 5.0
 FIRST_PAUSE = 0.001
 LONGEST_PAUSE = 0.05
@@ -27,17 +27,17 @@ LONGEST_PAUSE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """The way to the file's broker, and what keeps that in this process, if it is here."""
+    """The link to the file's broker, and the engine that keeps the broker alive, if it is in this process."""
 
     link: Link
     own: EmbeddedEngine | None
 
 
 def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: True) -> Reached:
-    """Take the file, or connect to whoever has it. Tries for ``patience`` seconds, while it is wanted.
+    """Take the file, or connect to its owner. Tries for ``patience`` seconds, while it is wanted.
 
-    Raises InUse when the one who has it does not share, or does not answer; StoreError, StoreCorrupt when the file
-    cannot be used; Closed when it is not wanted any more.
+    Raises InUse if the owner does not share, or does not answer; StoreError, StoreCorrupt if the file cannot be used;
+    Closed when it is not wanted any more.
     """
     end = time.monotonic() + patience
     silent_until: float | None = None
@@ -59,7 +59,7 @@ def reach(path: str, patience: float, is_wanted: Callable[[], bool] = lambda: Tr
             silent_until = now + (ENDING_SECONDS if isinstance(in_use, Ending) else SILENCE_SECONDS)
         elif now >= silent_until:
             if isinstance(in_use, Ending):
-                # It lives on.
+                # It does not end.
                 raise StoreError(str(in_use)) from None
             raise in_use
         before = type(in_use)
@@ -84,9 +84,9 @@ def _take(path: str) -> Reached:
 
 
 def dial(path: str) -> Link | None:
-    """A connection to whoever listens there; None when nobody does, or not yet. Raises StoreError."""
+    """Connect to the process that listens there; None: none does, or not yet. Raises StoreError."""
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Without a time limit it would wait for room in the queue of one that is stopped.
+    # Without a time limit it could wait for ever for room in the backlog of a stopped process.
     peer.settimeout(HELLO_SECONDS)
     try:
         peer.connect(path)

@@ -1,4 +1,4 @@
-"""The brokers of this process, by the file that they have open: whoever connects to one file shares one broker."""
+"""The brokers of this process, by file: all connections to one file share one broker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["open_memory", "own_file", "own_file_as_guest"]
 
 
 class Entry:
-    """A broker, and how many connections there are to it."""
+    """A broker, and the number of connections to it."""
 
     def __init__(self, key: str, store: Store, clock: Clock | None, ownership: Ownership | None) -> None:
         self.key = key
@@ -39,20 +39,20 @@ class Entry:
             ownership.say(self.host.note)
 
     def join(self) -> None:
-        """There is one more connection."""
+        """Count one more connection."""
         self._connections += 1
 
     def leave(self) -> bool:
-        """There is one less; True: it was the last one, and this is to be closed."""
+        """Count one connection less; True: it was the last one, so this has to be closed."""
         self._connections -= 1
         return not self._connections and not self.is_inherited
 
     def inherit(self) -> None:
-        """This process was forked from the one that has it."""
+        """Note that this process was forked from its owner."""
         self.is_inherited = True
 
     def wait(self) -> None:
-        """Return when it serves."""
+        """Return when the broker serves."""
         if self.host is not None:
             self.host.claims.wait()
 
@@ -73,13 +73,13 @@ class Registry:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.guard = threading.Lock()
-        # A child keeps its parent's as they are: to let go of a store is to close it. It cannot open that file again:
-        # SQLite would take its parent's locks for its own (sqlite.org/howtocorrupt.html, section 2.7).
+        # A child keeps its parent's entries as they are: dropping a store would close it. The child cannot open the
+        # file again: SQLite would take the parent's locks for its own (sqlite.org/howtocorrupt.html, section 2.7).
         self.inherited: dict[str, Entry] = {}
         when_forked(self)
 
     def forked(self) -> None:
-        """The child has nothing open yet."""
+        """Start over in a forked child, which has nothing open itself."""
         self.guard = threading.Lock()
         for entry in self.entries.values():
             entry.inherit()
@@ -91,17 +91,17 @@ _registry = Registry()
 
 
 def own_file(path: str, clock: Clock | None = None) -> EmbeddedEngine:
-    """Connect to the queues in a file that no other process has. Raises InUse, StoreError, StoreCorrupt."""
+    """Connect to the queues in a file that no other process owns. Raises InUse, StoreError, StoreCorrupt."""
     with _registry.guard:
         entry = _entry_of_file(path, clock)
         engine = _connect(entry)
-    # Without the guard: another connection of this process may be one that is waited for.
+    # Without the guard: the broker may be waiting for another connection of this process.
     entry.wait()
     return engine
 
 
 def own_file_as_guest(path: str) -> tuple[EmbeddedEngine, socket.socket]:
-    """The engine that has the file, with a socket to it as other processes have. Raises as ``own_file`` does."""
+    """The engine that owns the file, with a socket to it like other processes'. Raises as ``own_file`` does."""
     with _registry.guard:
         entry = _entry_of_file(path, None)
         assert entry.host is not None
@@ -123,7 +123,7 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
         ownership = Ownership(key, STARTING)
         try:
             if note := note_of_living(key):
-                # Somebody has deleted the lock file of an owner that lives.
+                # Somebody deleted the lock file of an owner that is still alive.
                 ownership.say(note)
                 raise InUse(f"{key} is in use by another process, whose lock file was deleted", note)
             store = SqliteStore(key, serves=False)
@@ -138,7 +138,7 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
 
 
 def open_memory(name: str, clock: Clock | None = None) -> EmbeddedEngine:
-    """Connect to queues in memory: those of that name in this process, or with "" to new ones of one's own."""
+    """Connect to queues in memory: those of that name in this process; "": new ones, not shared."""
     with _registry.guard:
         if not name:
             return _connect(Entry("", MemoryStore(), clock, None))

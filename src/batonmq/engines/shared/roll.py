@@ -1,4 +1,4 @@
-"""Which processes an owner serves, in a small file beside the store: so that the next owner knows whom to expect.
+"""The processes that an owner serves, in a small file beside the store, so that the next owner can expect them.
 
 4712 7734651280            a process, and the number of one of its connections
 """
@@ -15,14 +15,14 @@ from batonmq.points import reached
 __all__ = ["HERE", "Roll", "expected", "is_there"]
 
 SUFFIX = "-guests"
-# Whatever is in the file: so much of it is read, some 30,000 guests.
+# The most octets read from the file: enough for some 30,000 guests.
 READ_MAX = 1 << 20
-# The connections of this process that are open: others of it that are on the roll were closed while there was no owner.
+# The open connections of this process. Others of it on the roll were closed while there was no owner.
 HERE: set[int] = set()
 
 
 class Roll:
-    """The guests of one owner. Where the file cannot be written, the next one expects nobody."""
+    """The guests of one owner. If the file cannot be written, the next owner expects none."""
 
     def __init__(self, path: str) -> None:
         self._path = path + SUFFIX
@@ -32,17 +32,17 @@ class Roll:
         return guest in self._guests
 
     def add(self, guest: int, process: int) -> None:
-        """This one is served from now on."""
+        """Add a guest that is served from now on."""
         self._guests[guest] = process
         self._write()
 
     def remove(self, guest: int) -> None:
-        """It has gone for good."""
+        """Remove a guest that has gone for good."""
         if self._guests.pop(guest, None) is not None:
             self._write()
 
     def begin(self, guests: dict[int, int]) -> None:
-        """Begin the roll with the processes that are expected, until they are known to be gone."""
+        """Start with the expected guests, which stay until they are known to be gone."""
         self._guests = dict(guests)
         self._write()
 
@@ -63,7 +63,7 @@ class Roll:
 
 
 def expected(path: str) -> dict[int, int]:
-    """The former owner's guests that live: number and process."""
+    """The former owner's guests that are still alive: the process of each, by number."""
     try:
         with open(path + SUFFIX, "rb") as file:  # noqa: PTH123
             lines = file.read(READ_MAX).splitlines()
@@ -78,12 +78,12 @@ def expected(path: str) -> dict[int, int]:
 
 
 def is_there(guest: int, process: int) -> bool:
-    """May this one still speak?"""
+    """Can this guest still send commands?"""
     return guest in HERE if process == os.getpid() else lives(process)
 
 
 def lives(process: int) -> bool:
-    """Is there such a process? One that has ended and that its parent has not asked about yet is none."""
+    """Is the process alive? One that has ended, but was not reaped by its parent yet, is not."""
     try:
         os.kill(process, 0)
     except PermissionError:

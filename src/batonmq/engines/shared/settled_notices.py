@@ -1,4 +1,4 @@
-"""Tells another process which of its settlements are written, so that it need not tell them to the next owner."""
+"""Tells another process which of its settlements are written, so that it need not repeat them to the next owner."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class SettledNotices:
     def __init__(self, core: Core, says: GuestAnswers) -> None:
         self._core = core
         self._says = says
-        # The batch with the last settlement, and the number of that.
+        # The batch with the last settlement, and that settlement's number.
         self._batch = 0
         self._last: list[int] = []
 
     def note(self, number: int) -> None:
-        """A settlement is in the batch that is collected."""
+        """Note a settlement in the batch that is being collected."""
         store = self._core.store
         if not store.has_work():
-            # It left no trace: what was settled was nowhere but in memory.
+            # There is nothing to write: the message was only in memory.
             self._says.say(answers.Settled(number))
         elif self._batch == store.batch:
             self._last[0] = number

@@ -1,13 +1,13 @@
-"""What one connection has settled, and is not known to be written: the next owner is told of it.
+"""The settlements of one connection that are not known to be written: the next owner is told of them.
 
-Whoever settles waits for nothing as long as there is an owner. What that one, or the next, then says to it:
+A caller that settles does not wait as long as there is an owner. What the answer of that owner, or the next, leads to:
 
-    said                | nobody waits for it                  | somebody does: there was no owner
+    answer              | nobody waits for it                  | the caller waits: there was no owner
     --------------------+--------------------------------------+-----------------------------------------------------
-    settled             | nothing to tell                      | resolved
-    not to be had       | logged, if it was given to others    | LeaseLost; or resolved, if an owner before may have
-                        |                                      | done it, and no other had the message
-    no owner is found   | told to the next one, if one comes   | the error
+    settled             | nothing to do                        | resolved
+    not available       | logged, if it was given to others    | LeaseLost; or resolved, if an earlier owner may have
+                        |                                      | done it, and nobody else had the message
+    no owner is found   | told to the next one, if any         | the error
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger("batonmq.embedded")
 
 
 class Outcomes:
-    """What has become known of settlements. ``tell`` resolves futures: it is called without any lock."""
+    """The outcomes of settlements. ``tell`` resolves futures, and is called without any lock."""
 
     __slots__ = ("_tell",)
 
@@ -33,15 +33,15 @@ class Outcomes:
         self._tell: list[Callable[[], None]] = []
 
     def is_kept(self, future: Future[None]) -> None:
-        """Its owner has it."""
+        """An owner has made the settlement."""
         self._tell.append(lambda: future.resolve(None))
 
     def failed(self, future: Future[None], error: BaseException) -> None:
-        """It has come to nothing, or nobody knows."""
+        """The settlement was not made, or that is unknown."""
         self._tell.append(lambda: future.fail(error))
 
     def was_late(self, queue: str, how: str) -> None:
-        """Nobody told the one who settled it, and that one has gone on."""
+        """The settlement came too late, and its caller has gone on: log it."""
         self._tell.append(
             lambda: log.warning(
                 "%s of a message of queue %r came too late: it was back in its queue, and others may have had it",
@@ -51,13 +51,13 @@ class Outcomes:
         )
 
     def tell(self) -> None:
-        """Tell those who wait."""
+        """Resolve the futures, and write the log."""
         for tell in self._tell:
             tell()
 
 
 class _Waited:
-    """A settlement whose caller waits."""
+    """A settlement that its caller waits for."""
 
     __slots__ = ("future", "owners")
 
@@ -68,12 +68,12 @@ class _Waited:
 
 
 class Settlements:
-    """By number, in their order. Whoever uses it has the lock of the calls."""
+    """The settlements by number, in order. To be used under the lock of the calls."""
 
     __slots__ = ("_told", "_waited")
 
     def __init__(self) -> None:
-        # The settlement, and what the next owner is to be told.
+        # The command, and the form in which the next owner is told of it.
         self._told: dict[int, tuple[commands.Settle, commands.Settlement]] = {}
         self._waited: dict[int, _Waited] = {}
 
@@ -81,9 +81,9 @@ class Settlements:
         return bool(self._told)
 
     def add(self, command: commands.Settle, queue: str, row: int, count: int, outcome: Future[None] | None) -> None:
-        """It has a number, and is of a message that the next owner can find: in this row, delivered so often.
+        """Add a numbered settlement of a message that the next owner can find: in this row, delivered so often.
 
-        ``outcome``: who waits for it, when no owner was told.
+        ``outcome``: the caller's future, if no owner was told.
         """
         number = command.number
         self._told[number] = (command, (number, queue, row, count, command.how, command.reason, command.delay))
@@ -91,19 +91,19 @@ class Settlements:
             self._waited[number] = _Waited(outcome)
 
     def to_tell(self) -> list[commands.Settlement]:
-        """An owner is told of all of them."""
+        """All settlements, for an owner that is told of them now."""
         for waited in self._waited.values():
             waited.owners += 1
         return [told for _, told in self._told.values()]
 
     def since(self, number: int) -> dict[int, commands.Settle]:
-        """Those with greater numbers."""
+        """The settlements with greater numbers."""
         return {each: command for each, (command, _) in self._told.items() if each > number}
 
     # ------------------------------------------------------------------ what an owner says
 
     def settled(self, last: int) -> Outcomes:
-        """Up to this number they are written."""
+        """The settlements up to this number are written."""
         told, outcomes = self._told, Outcomes()
         while told and (number := next(iter(told))) <= last:
             del told[number]
@@ -112,7 +112,7 @@ class Settlements:
         return outcomes
 
     def unsettled(self, answer: answers.Unsettled) -> Outcomes:
-        """The owner does not have the message there any more."""
+        """The message of a settlement was not held any more."""
         outcomes = Outcomes()
         told, waited = self._told.pop(answer.number, None), self._waited.pop(answer.number, None)
         if waited is not None:
@@ -122,7 +122,7 @@ class Settlements:
         return outcomes
 
     def resumed(self, last: int, passed: Sequence[tuple[int, bool]]) -> Outcomes:
-        """An owner has heard of those up to ``last``, and could not do some: with whether others had the message."""
+        """An owner was told of those up to ``last``, and could not make ``passed``, each with whether others had it."""
         outcomes = Outcomes()
         for number, was_given in passed:
             told, waited = self._told.pop(number, None), self._waited.pop(number, None)
@@ -132,13 +132,13 @@ class Settlements:
                 outcomes.is_kept(waited.future)
             elif told is not None and was_given:
                 outcomes.was_late(told[1][1], told[0].how)
-        # Those stay that it has done, and has not written: their callers need not wait for that.
+        # Settlements that it has made but not written stay; their callers need not wait for that.
         for number in [number for number in self._waited if number <= last]:
             outcomes.is_kept(self._waited.pop(number).future)
         return outcomes
 
     def give_up(self, error: BaseException) -> Outcomes:
-        """No owner is sought: nobody waits any more. A later one is told all the same."""
+        """No owner is sought: fail the waiting ones. A later owner is told all the same."""
         outcomes = Outcomes()
         for waited in self._waited.values():
             outcomes.failed(waited.future, error)

@@ -1,7 +1,7 @@
-"""Where the socket of a file is: beside it, unless the path is too long for an address.
+"""The path of a file's socket: beside the file, unless that path is too long for an address.
 
-The owner notes in the lock file where it listens: a name beside the file, so that it is found under whatever path the
-folder is mounted, or a whole path.
+The owner notes in the lock file where it listens: the name beside the file, so that it is found under any path where
+the folder is mounted, or a full path.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 __all__ = ["HAS_SOCKETS", "choose_socket_path", "is_trusted", "listen", "note_of_living", "socket_path_of_note"]
 
 HAS_SOCKETS = hasattr(socket, "AF_UNIX")
-"""Does this system have sockets in the file system (and this Python know them)?"""
+"""Does this system have sockets in the file system, and does this Python support them?"""
 
 SUFFIX = "-socket"
-# sizeof(sockaddr_un.sun_path), its closing zero taken off: unix(7); 104 bytes on the BSDs and macOS.
+# sizeof(sockaddr_un.sun_path) without the terminating zero: unix(7); 104 bytes on the BSDs and macOS.
 ADDRESS_MAX = 107 if sys.platform == "linux" else 103
 BACKLOG = 128
 
@@ -29,7 +29,7 @@ BACKLOG = 128
 def choose_socket_path(path: str) -> tuple[str, str]:
     """Where the owner of a file listens: the path of the socket, and the note for others.
 
-    Raises OSError when there is no place for it.
+    Raises OSError if there is no place for it.
     """
     beside = path + SUFFIX
     if len(os.fsencode(beside)) <= ADDRESS_MAX and "\n" not in beside:
@@ -41,12 +41,12 @@ def choose_socket_path(path: str) -> tuple[str, str]:
 
 
 def socket_path_of_note(path: str, note: str) -> str:
-    """The socket's path, as the owner has noted it."""
+    """The path of the socket in the owner's note."""
     return os.path.join(os.path.dirname(path), note)  # noqa: PTH118, PTH120
 
 
 def _private_folder() -> str:
-    """A folder for sockets in which nobody else can put any. Raises OSError."""
+    """A folder in which only this user can create sockets. Raises OSError."""
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir()):
         if not base or not Path(base).is_dir():
             continue
@@ -60,14 +60,14 @@ def _private_folder() -> str:
 
 
 def note_of_living(path: str) -> str:
-    """Where somebody listens for this file although its lock is free; "" when nobody does."""
+    """The note of a process that listens for this file although its lock is free; "": there is none."""
     if not HAS_SOCKETS:
         return ""
     note = ""
     try:
         address, note = choose_socket_path(path)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            # A stopped process whose queue is full is alive as well.
+            # A stopped process with a full backlog is alive as well.
             probe.setblocking(False)
             probe.connect(address)
     except BlockingIOError:
@@ -78,16 +78,16 @@ def note_of_living(path: str) -> str:
 
 
 def listen(path: str) -> socket.socket:
-    """Listen there, for this user alone. Raises OSError.
+    """Listen there, for this user only. Raises OSError.
 
-    What a dead owner has left is replaced: only who holds the file's lock may call.
+    Replaces the socket of a dead owner: only the holder of the file's lock may call it.
     """
     if Path(path).is_socket():
         Path(path).unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(path)
-        # Nobody can connect before `listen`: at no moment is the socket open to others.
+        # Nobody can connect before `listen`, so the socket is never open to others.
         Path(path).chmod(0o600)
         listener.listen(BACKLOG)
     except OSError:
@@ -97,7 +97,7 @@ def listen(path: str) -> socket.socket:
 
 
 def is_trusted(peer: socket.socket) -> bool:
-    """Is the other end run by this user, or by root? Where the system does not tell, the socket's mode has said it."""
+    """Is the other end run by this user, or by root? Where the system cannot tell, the socket's mode ensures it."""
     if sys.platform != "linux":
         return True
     size = struct.calcsize("3i")

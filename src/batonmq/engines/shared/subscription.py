@@ -1,4 +1,4 @@
-"""A subscription with whoever has the file, and with the next one who has it."""
+"""A subscription with the owner of the file, and with the next owners."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ __all__ = ["SharedSubscription"]
 
 
 class Hold(NamedTuple):
-    """A message in these hands, as the next owner is told of it."""
+    """A held message, as the next owner is told of it."""
 
     row: int
     deliveries: int
-    # When its lease is over, in monotonic seconds.
+    # When its lease ends, in monotonic seconds.
     until: float | None
 
 
 class Wait:
-    """A call of ``receive``. It waits over the change of an owner."""
+    """A call of ``receive``, which goes on waiting when the owner changes."""
 
     __slots__ = ("_subscription", "command", "future", "is_withdrawn")
 
     def __init__(self, subscription: SharedSubscription, most: int) -> None:
         self.command = commands.Receive(0, subscription.number, most)
         self.future: Future[list[Incoming]] = Future()
-        # Was the owner told that nobody waits any more? Then it answers, or is gone.
+        # Was the owner told of the withdrawal? Then it answers, or is gone.
         self.is_withdrawn = False
         self._subscription = subscription
 
     def withdraw(self) -> None:
-        """The owner is told that nobody waits any more."""
+        """Note that the owner is told of the withdrawal."""
         self.is_withdrawn = True
 
     @property
     def when_lost(self) -> WhenLost:
-        """A call that was withdrawn gets nothing from the next owner either."""
+        """A withdrawn call need not go to the next owner."""
         return "over" if self.is_withdrawn else "again"
 
     def answered(self, answer: answers.Answer) -> None:
-        """This came for it."""
+        """Resolve the future with an answer."""
         if isinstance(answer, answers.Arrived):
             self._subscription.arrived(self, answer)
         elif isinstance(answer, answers.Failed):
@@ -62,13 +62,13 @@ class Wait:
             self.fail(not_understood(another_answer(answer)))
 
     def fail(self, error: BaseException) -> None:
-        """Nothing comes."""
+        """Fail the future: no answer comes."""
         self._subscription.forget(self)
         self.future.fail(error)
 
 
 class SharedSubscription(Subscription):
-    """A subscription that outlives the change of an owner. The lock of the calls guards it."""
+    """A subscription that survives a change of owner. The lock of the calls guards it."""
 
     __slots__ = (
         "_calls",
@@ -92,9 +92,9 @@ class SharedSubscription(Subscription):
         self._queue = queue
         self._prefetch = prefetch
         self._lease = lease
-        # Has an owner taken it up? The next one is told of it then.
+        # Has an owner accepted it? Then the next one is told of it.
         self._is_known = False
-        # By tag, which stays the same when another owner gives it back to these hands.
+        # By tag, which stays the same when another owner restores the hold.
         self._held: dict[int, Hold] = {}
         self._last_tag = 0
         self._waits: dict[Future[list[Incoming]], Wait] = {}
@@ -102,7 +102,7 @@ class SharedSubscription(Subscription):
         self._closing: Future[None] | None = None
 
     def begin(self) -> None:
-        """Subscribe; ``subscribed`` tells how it went. Raises Closed."""
+        """Subscribe; ``subscribed`` gets the outcome. Raises Closed."""
         asked: Future[None] = Future()
         command = commands.Subscribe(0, self.number, self._queue, self._prefetch, self._lease)
         with self._calls.lock:
@@ -149,7 +149,7 @@ class SharedSubscription(Subscription):
                 wait.withdraw()
                 self._calls.tell(commands.Withdraw(0, wait.command.number))
                 return
-            # No owner knows of it.
+            # No owner knows the call.
             del self._waits[future]
             self._calls.drop(wait)
         future.resolve([])
@@ -221,14 +221,14 @@ class SharedSubscription(Subscription):
                     asked.resolve(None)
         for wait in waits.values():
             wait.future.resolve([])
-        # Whatever comes of it: when there is no owner, it holds nothing.
+        # Whatever the outcome: without an owner, nothing is held for it.
         asked.when_done(lambda: closing.resolve(None))
         return closing
 
     # ------------------------------------------------------------------ for a transaction
 
     def tag_of(self, incoming: Incoming) -> tuple[int, int]:
-        """Its name for the owner. Under the lock. Raises LeaseLost."""
+        """The subscription and tag by which the owner knows a message. Under the lock. Raises LeaseLost."""
         tag = incoming.handle
         if tag not in self._held:
             raise lost_by_transaction()
@@ -236,7 +236,7 @@ class SharedSubscription(Subscription):
         return self.number, tag
 
     def accepted(self, incoming: Incoming) -> None:
-        """The transaction has taken it along."""
+        """Note that a transaction has accepted the message."""
         with self._calls.lock:
             self._held.pop(incoming.handle, None)  # type: ignore[call-overload]
 
@@ -249,7 +249,7 @@ class SharedSubscription(Subscription):
         return (self.number, self._queue, self._prefetch, self._lease, self._last_tag)
 
     def holds(self) -> list[commands.Hold]:
-        """What is in these hands and can be in the next owner's store. Under the lock."""
+        """The held messages that can be in the next owner's store. Under the lock."""
         now = time.monotonic()
         return [
             (self.number, tag, hold.row, hold.deliveries, None if hold.until is None else max(0.0, hold.until - now))
@@ -258,11 +258,11 @@ class SharedSubscription(Subscription):
         ]
 
     def keep(self, tags: set[int]) -> None:
-        """Of what is in these hands the next owner has only these. Under the lock."""
+        """Keep only these messages: the next owner does not have the others. Under the lock."""
         self._held = {tag: hold for tag, hold in self._held.items() if tag in tags}
 
     def ended(self, error: BatonError) -> None:
-        """Nothing comes any more."""
+        """End with this error: nothing more comes."""
         with self._calls.lock:
             self._error = error
             self._held.clear()
@@ -274,7 +274,7 @@ class SharedSubscription(Subscription):
             wait.future.fail(error)
 
     def arrived(self, wait: Wait, answer: answers.Arrived) -> None:
-        """Messages are in these hands."""
+        """Hold the messages of an answer, and give them to the call."""
         try:
             came = [
                 Incoming(wire.message_from(wired), count, redelivered, tag, origin=(exchange, key))
@@ -294,10 +294,10 @@ class SharedSubscription(Subscription):
         wait.future.resolve(came)
 
     def late(self, tag: int) -> None:
-        """It was held for too long. Under the lock."""
+        """Drop a message that was held for too long. Under the lock."""
         self._held.pop(tag, None)
 
     def forget(self, wait: Wait) -> None:
-        """It has an outcome."""
+        """Forget a call that has its outcome."""
         with self._calls.lock:
             self._waits.pop(wait.future, None)

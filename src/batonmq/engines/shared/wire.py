@@ -1,4 +1,4 @@
-"""How commands and answers go over the socket: frames of four bytes of length and a MessagePack array."""
+"""Commands and answers on the socket: frames of a four-byte length and a MessagePack array."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ __all__ = [
 T = TypeVar("T")
 
 VERSION = 7
-"""Changes with every command, answer and frame: two processes with different ones do not share a file."""
+"""Changes with any command, answer or frame: processes with different versions do not share a file."""
 
-# A program may have given SIGPIPE its default action, which would end it when the other end goes.
+# A program may have restored the default action of SIGPIPE, which would kill it when the other end goes.
 NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
-# What is read at once: some hundred small messages.
+# The size of the read buffer: some hundred small messages.
 BUFFER = 1 << 16
 _LENGTH = struct.Struct(">I")
 LENGTH_MAX = (1 << 32) - 1
-# What a frame says of its length is believed so far; of a longer one, no more is asked for than has come.
+# A frame's length is trusted up to this; a longer frame is read in pieces, so memory grows only with what comes.
 PIECE = 1 << 20
 
 _encoder = msgspec.msgpack.Encoder()
@@ -50,7 +50,7 @@ _answers = msgspec.msgpack.Decoder(answers.Answer)
 
 
 def frame(what: Numbered) -> bytes:
-    """As it goes over the socket. Raises ValueError for what is larger than 4 GiB."""
+    """A command or answer as a frame. Raises ValueError above 4 GiB."""
     packed = _encoder.encode(what)
     if len(packed) > LENGTH_MAX:
         raise ValueError(f"{len(packed)} bytes are too many for one call")
@@ -58,13 +58,13 @@ def frame(what: Numbered) -> bytes:
 
 
 def read_command(stream: BinaryIO) -> commands.Command | None:
-    """The next; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
+    """The next command; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
     packed = _read(stream)
     return None if packed is None else _decode(_commands, packed)
 
 
 def read_answer(stream: BinaryIO) -> answers.Answer | None:
-    """The next; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
+    """The next answer; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
     packed = _read(stream)
     return None if packed is None else _decode(_answers, packed)
 
@@ -79,7 +79,7 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
 
 
 def _read(stream: BinaryIO) -> bytes | None:
-    """A frame that breaks off is as good as none: whoever sent it is gone."""
+    """The content of the next frame; None at the end, also within a frame: its sender is gone."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -89,7 +89,7 @@ def _read(stream: BinaryIO) -> bytes | None:
 
 
 def _read_long(stream: BinaryIO, length: int) -> bytes:
-    """As much of it as comes: whoever says that 4 GiB follow has not sent them yet."""
+    """Read in pieces, as far as data comes: a peer that announces 4 GiB has not sent them yet."""
     pieces: list[bytes] = []
     left = length
     while left and (piece := stream.read(min(left, PIECE))):
@@ -104,13 +104,13 @@ def message_to(message: Message) -> WireMessage:
 
 
 def message_from(wired: WireMessage) -> Message:
-    """And back. Raises FieldError, a ValueError, for properties that are none."""
+    """The reverse of ``message_to``. Raises FieldError, a ValueError, for invalid properties."""
     body, properties, delay = wired
     return received_message(body, Properties.decode(properties), delay)
 
 
 def incoming_to(incoming: Incoming, row: int) -> tuple[WireMessage, int, bool, int, int, str, str]:
-    """A message in somebody's hands, for the socket."""
+    """A held message, for the socket."""
     assert isinstance(incoming.handle, int)
     exchange, key = incoming.origin or ("", "")
     return (
@@ -133,7 +133,7 @@ def error_to(number: int, error: Exception) -> answers.Failed:
 
 
 def error_from(failed: answers.Failed) -> Exception:
-    """And back."""
+    """The reverse of ``error_to``."""
     return (_known(failed.error) or EngineError)(failed.text)
 
 

@@ -43,7 +43,7 @@ DELIVERIES: Final = ("ack", "deliver", "deliver_get", "deliver_no_ack", "get", "
 
 
 def sees(user: User, client: Client) -> bool:
-    """May the user see this connection?"""
+    """May the user see this connection: one's own, or any with the right to see everything?"""
     return client.user == user.name or sees_everything(user)
 
 
@@ -146,7 +146,7 @@ class View:
         return state if state in (FLOW, CLOSING) else RUNNING
 
     def message_stats(self, counts: Counted) -> Row:
-        """The messages published and delivered on a channel or a session; numbers that are 0 are left out."""
+        """The counters of published and of delivered messages; a group is left out while all its numbers are 0."""
         return self._message_stats(self._statistics.channel(counts))
 
     def _message_stats(self, figures: Figures) -> Row:

@@ -22,7 +22,7 @@ def lengths(figures: Figures, ranges: Ranges) -> Row:
 
 
 def queue_stats(figures: Figures, ranges: Ranges) -> Row:
-    """A queue's counters under ``message_stats``; numbers that are 0 are left out."""
+    """A queue's counters under ``message_stats``: published ones and deliveries, each left out while all are 0."""
     stats: Row = {}
     if figures.value("publish"):
         stats |= figures.show(("publish",), ranges.messages)

@@ -1,4 +1,4 @@
-"""The overview: what the whole broker is and does, as far as the user sees it."""
+"""The overview of the whole broker, as far as the user may see it."""
 
 from __future__ import annotations
 

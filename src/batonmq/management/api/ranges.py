@@ -47,7 +47,7 @@ NOTHING: Final = Ranges()
 
 
 def ranges(query: Query) -> Ranges:
-    """The value of a parameter; anything but a number counts as absent. Raises BadRequest for more than 500 samples."""
+    """The ranges of a request; one without two numbers counts as absent. Raises BadRequest for over 500 samples."""
     return Ranges(
         _range(query, "lengths"), _range(query, "msg_rates"), _range(query, "data_rates"), _range(query, "node_stats")
     )

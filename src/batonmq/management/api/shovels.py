@@ -1,4 +1,4 @@
-"""The state of shovels, in RabbitMQ's form; they are made as parameters of the component "shovel"."""
+"""The state of shovels, in RabbitMQ's form; they are created as parameters of the component "shovel"."""
 
 from __future__ import annotations
 

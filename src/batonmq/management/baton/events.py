@@ -1,7 +1,7 @@
 """The broker's events, live: server-sent events, limited by the listener's rights.
 
-Each client has a line of its own, bounded: one that does not read is told so with a last event, and is let go. After a
-break a client goes on where it was (``Last-Event-ID``), as far as that is still kept.
+Each client has a bounded line of its own: a client that does not read gets a last event that says so, and is
+disconnected. After a break a client continues where it was (``Last-Event-ID``), as far as events are still kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks whether a broker can import definitions, as a whole, before anything is changed.
 
-Each entry is checked against existing objects and the other entries. What is there already with other options stays as
-it is, as in RabbitMQ, and is reported.
+Each entry is checked against existing objects and the other entries. One that exists with other options stays as it is,
+as in RabbitMQ, and is reported.
 """
 
 from __future__ import annotations

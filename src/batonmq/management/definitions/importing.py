@@ -16,10 +16,10 @@ __all__ = ["import_definitions"]
 
 
 def import_definitions(broker: Broker, found: Definitions) -> Iterator[None]:
-    """Make all of it, a step at a time; what is there already in the same form is left alone.
+    """Import everything, step by step; equal existing objects are left alone.
 
-    Users and their rights are not of the broker: ``accounts`` has these. Raises BadRequest that names the entry, when
-    somebody else has changed between the steps what was looked at before.
+    Users and their rights are not part of the broker: see ``accounts``. Raises BadRequest, which names the entry, if
+    somebody else has changed checked objects between the steps.
     """
     importer = _Importer(broker, found)
     for step in importer.steps:

@@ -1,7 +1,7 @@
 """Parses a file of definitions in RabbitMQ's format to entries: of every version from 3.7 on, and of this broker.
 
-What is wrong in its form, whoever reads it, is found here, with the entry that it is in; what the broker that is there
-has to say is ``checking``'s.
+Faults of form are found here, and reported with their entry. Whether this broker can take an entry is decided in
+``checking``.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ VHOST_LIMITS: Final = "vhost-limits"
 
 
 def read_definitions(data: bytes, vhost: str | None = None) -> Iterator[Definitions]:
-    """Read them, a step at a time: the last thing that comes is the whole. Raises BadRequest that names the entry.
+    """Read definitions, step by step; the last step yields them all. Raises BadRequest, which names the entry.
 
-    ``vhost`` is the one that entries without one belong to, as in the export of a single virtual host; what is of no
-    virtual host is then left out.
+    ``vhost``: the virtual host of entries that name none, as in the export of a single one; entries that belong to no
+    virtual host are then left out.
     """
     found = Definitions()
     reader = _Reader(found, vhost)

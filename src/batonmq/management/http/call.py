@@ -92,7 +92,7 @@ class Call:
         """May the user see the objects of others?"""
         return sees_everything(self.user)
 
-    # ------------------------------------------------------------------ what was sent
+    # ------------------------------------------------------------------ the request
 
     def json(self, *, is_required: bool = True) -> dict[str, object]:
         """The body as a JSON object.

@@ -86,9 +86,10 @@ class HttpServer:
     def let_in(self, connection: HttpConnection) -> bool:
         """A client has come; False: there are too many.
 
-        Where there are, the oldest goes of the addresses that have more than their share of the places: one who owes a
-        request, or else one whose password is being looked at, or else one who has logged in and is not being answered.
-        Where there is none of these, a stranger goes from anywhere: it takes nothing to hold a connection open.
+        If there are too many, the oldest connection is closed of the addresses with more than their share of the
+        places: one that owes a request, or else one whose password is being checked, or else one that has logged in and
+        is not being answered. If there is none of these, any one without a log-in is closed: it costs its client
+        nothing to hold a connection open.
         """
         address_ = network(connection.peer)
         if len(self._here) >= self._most:
@@ -232,7 +233,7 @@ class HttpConnection(H11Protocol):
 
     @staticmethod
     def _give_up(cycle: RequestResponseCycle) -> None:
-        """As when the client is gone: the library would answer twice, and raise (uvicorn 0.40, ``connection_lost``)."""
+        """As if the client were gone: the library would answer twice, and raise (uvicorn 0.40, ``connection_lost``)."""
         cycle.disconnected = True
         cycle.message_event.set()
 

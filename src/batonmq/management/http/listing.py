@@ -58,8 +58,8 @@ async def listing(
 ) -> Response:
     """The answer with these items.
 
-    ``describe`` gives the object of an item, and must do so also for one that was deleted meanwhile; ``name`` what the
-    filter looks at; ``order`` tells the place of an item where the client asks for no other. Raises HttpError.
+    ``describe`` returns the object for an item, even for one that was deleted meanwhile; ``name`` returns the text for
+    the filter; ``order`` returns the default sort key of an item. Raises HttpError.
     """
     page = _page(call.query)
     found = items if isinstance(items, list) else list(items)
@@ -138,10 +138,10 @@ def _filter(query: Query) -> Callable[[str], bool] | None:
 
 
 async def _sorted(items: list[_Item], key: Callable[[_Item], object], *, reverse: bool) -> list[_Item]:
-    """Sorted, with the loop free in between: runs of some hundreds, which are merged.
+    """Sort in runs of some hundreds, which are merged, yielding to the loop in between.
 
-    Nothing comes first, then numbers, then texts. Numbers and texts alone are kept, and places in the list: what the
-    garbage collector would look at for each of ten thousand items would take it longer than a slice.
+    None comes first, then numbers, then texts. Only numbers, texts and places in the list are kept: with objects for
+    each of ten thousand items, the garbage collector would take longer than a slice.
     """
     keys: list[Any] = []
     places: tuple[list[int], list[int], list[int]] = ([], [], [])

@@ -160,10 +160,10 @@ def _other_page() -> HttpError:
 
 
 def _calls_this_machine(request: Request) -> bool:
-    """Does the client of this machine call it as only this machine can be called?
+    """Does a client on this machine address it by a name that only this machine has?
 
-    Another name may lead here because its owner has made it so, for a web page of his to be answered, or because a
-    proxy on this machine passes on what comes from anywhere.
+    Another name may lead here because its owner made it so, to have a web page of theirs answered, or because a proxy
+    on this machine forwards requests from anywhere.
     """
     host = request.headers.get("host")
     if not host:

@@ -1,8 +1,8 @@
 """The line of received requests: one starts in each pass of the loop, from each address in turn.
 
-A request takes up to a millisecond of the loop, and a connection may bring hundreds at once. Eighty connections that
-asked for all they could had each pass of the loop serve all of them: 6 ms for half of the passes, and most of the
-processor.
+A request takes up to a millisecond of the loop, and a connection may bring hundreds at once. When eighty connections
+asked as fast as they could, each pass of the loop served all of them: half of the passes took 6 ms, and the requests
+took most of the processor.
 """
 
 from __future__ import annotations

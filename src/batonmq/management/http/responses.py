@@ -1,4 +1,4 @@
-"""Answers. Each is an ASGI application, from Starlette's classes."""
+"""Answers: each is an ASGI application, built from Starlette's classes."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Route:
     answers: Mapping[int, str] = field(default_factory=dict)
     """The meaning of unusual status codes."""
     is_stored: bool = True
-    """Does it change what the store keeps, unless it only reads? Then it is refused while nothing can be written."""
+    """Does it change the store, unless its method is read-only? Then it is refused while nothing can be written."""
 
 
 def beside_the_store(*routes: Route) -> tuple[Route, ...]:

@@ -1,8 +1,8 @@
 """The answer to a scrape, written by prometheus_client, in pieces, in the requested format.
 
-The library writes headers, labels and whatever is short. Of a family with a sample for each of ten thousand queues only
-the labels are the library's, once for each queue: a line of them and a value takes 0.2 us, and 11 us if the library
-makes it, so that such a scrape would take seconds.
+The library writes headers, labels and whatever is short. For a family with a sample for each of ten thousand queues,
+the library writes only the labels, once per queue: a line from these and a value takes 0.2 us, and 11 us if the library
+writes it, with which such a scrape would take seconds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Page:
     def __init__(self, accept: str, prefix: str = "") -> None:
         """``accept``: the formats that the client accepts.
 
-        ``prefix``: replaces the part before the first _ of each name.
+        ``prefix``: inserted after the first _ of each name, but for those of the cluster and of the build.
         """
         encoder, self.content_type = choose_encoder(accept)
         self._encode = cast("Callable[[CollectorRegistry], bytes]", encoder)

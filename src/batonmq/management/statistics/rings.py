@@ -29,7 +29,7 @@ class Ring:
 
     @property
     def seconds(self) -> int:
-        """How far back it reaches, in ticks."""
+        """How far back it reaches, in seconds."""
         return self.step * (self.slots - 1) * SAMPLE_SECONDS
 
 

@@ -1,6 +1,6 @@
-"""The keys of a shovel's parameters, and what their values may be, in RabbitMQ's words (4.3).
+"""The keys of a shovel's parameters and the checks of their values, with RabbitMQ's texts (4.3).
 
-RabbitMQ tells everything that is wrong at once, in the order of these tables, which was tried.
+RabbitMQ reports all faults at once, in the order of these tables, which was tried.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["ACK_MODES", "DESTINATIONS", "GENERAL", "PROTOCOLS", "SOURCES", "Chec
 ACK_MODES: Final = ("no-ack", "on-publish", "on-confirm")
 PROTOCOLS: Final = ("local", "amqp091", "amqp10")
 
-# The name of a key and its value: what is wrong, a sentence each.
+# Takes the name of a key and its value, and returns the faults, a sentence each.
 Check = Callable[[str, object], list[str]]
 
 
@@ -34,7 +34,7 @@ def _is_number(value: object) -> bool:
 _text: Final = _is("binary", lambda value: isinstance(value, str))
 _flag: Final = _is("boolean", lambda value: isinstance(value, bool))
 _number: Final = _is("a number", _is_number)
-# RabbitMQ itself fails over what is not a table (500).
+# RabbitMQ itself fails on a value that is not a table (500).
 _table: Final = _is("a map", lambda value: isinstance(value, dict) or value == [])
 _delete_after: Final = _is(
     'a number greater than or equal to 0, "never" or "queue-length"',
@@ -55,7 +55,7 @@ def one_of(*choices: str) -> Check:
 
 
 def uris_of(value: object) -> list[object]:
-    """One URL, or several of which any will do."""
+    """The URLs in a value: one, or several alternatives."""
     return value if isinstance(value, list) else [value]
 
 

@@ -113,7 +113,7 @@ def _table(value: object) -> Mapping[str, object]:
 
 
 def without_secrets(value: object) -> object:
-    """The value as whoever monitors sees it: URLs without user and password."""
+    """The value for users who monitor: URLs without user and password."""
     if not isinstance(value, dict):
         return value
     shown = dict(value)

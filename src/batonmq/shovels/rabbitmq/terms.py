@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["term"]
 
-# Characters of a value in an error: whoever set it knows the rest.
+# The most characters of a value in an error: the user who set it knows the rest.
 SHOWN_MAX = 200
 
 

@@ -1,10 +1,10 @@
-"""The contract of the Python API as a suite of tests, for whoever writes an engine.
+"""The contract of the Python API as a suite of tests, for authors of engines.
 
-A fixture ``place`` says where the queues are; a file of tests has everything else::
+A fixture ``place`` says where the queues are; a test file with one line has everything else::
 
     from batonmq.testing.contract.suite import *
 
-pytest finds the plugin of this package by itself, so that an assertion that fails shows both its sides.
+pytest loads the plugin of this package by itself, so a failing assertion shows both its sides.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Wrong arguments: an error that names the argument and what it takes, before anything is sent; every engine."""
+"""Wrong arguments raise an error that names the argument and its range, before anything is sent, in every engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batonmq.testing.contract.hands import has_ready, is_not_there, needs, take
 from batonmq.testing.contract.place import Place
 
 LONG = "ü" * 128
-# Types do not keep a program from using the API wrongly.
+# Type hints do not keep a program from using the API wrongly.
 Call = Callable[[Any, str], object]
 
 
@@ -103,7 +103,7 @@ def test_a_queue_has_a_name_of_1_to_255_bytes(mq: batonmq.Connection, call: Call
 
 
 def test_a_target_has_a_name_of_1_to_255_bytes(mq: batonmq.Connection) -> None:
-    # Without one dead letters go to where they died.
+    # None is valid: dead letters then go to where they died.
     for name, error, text in NO_NAMES:
         with pytest.raises(error, match=text):
             mq.replay("q", name)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What each call of the API does, and says when it cannot."""
+"""What each call of the API does, and which error it raises when it cannot."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_closed_means_closed(mq: batonmq.Connection, queue: str) -> None:
 
 
 class Loop:
-    """A thread that takes messages of a queue in a loop, until something ends it."""
+    """A thread that receives messages in a loop, until something ends it."""
 
     def __init__(self, receiver: batonmq.Receiver) -> None:
         self.took = threading.Event()
@@ -185,7 +185,7 @@ class Loop:
         return found
 
     def outcome(self) -> list[bytes] | BaseException:
-        """What it has taken when it came to an end, or what ended it."""
+        """The messages that it received until its end, or the error that ended it."""
         with self._pool:
             error = self._done.exception(SOON)
             return self._done.result() if error is None else error
@@ -298,7 +298,7 @@ def test_a_transaction_is_all_or_nothing(place: Place, mq: batonmq.Connection, q
 
 
 def test_a_transaction_that_cannot_be_kept_does_nothing(place: Place, mq: batonmq.Connection, queue: str) -> None:
-    # Other brokers tell of a full queue when the rest is done, or let some more in: those with leases are BatonMQ's.
+    # Other brokers report a full queue after the rest is done, or let a few more in: only BatonMQ has leases.
     needs(mq, "transactions", "max_length", "lease")
     full = place.queue()
     mq.declare(full, max_length=1, overflow="refuse")
@@ -312,7 +312,7 @@ def test_a_transaction_that_cannot_be_kept_does_nothing(place: Place, mq: batonm
         failing.send(full, b"second")
         with pytest.raises(batonmq.ResourceError, match=full), failing:
             pass
-        # It is still in these hands.
+        # It is still held here.
         delivery.accept()
     has_ready(mq, queue, 0)
 
@@ -336,7 +336,7 @@ def test_a_receiver_goes_on_after_a_transaction(mq: batonmq.Connection, queue: s
         (again,) = [one for one in take(receiver, 2) if one.redelivered]
         assert again.body == b"2"
         again.accept()
-    # What was sent is back: it was held, and not settled.
+    # The message that was sent is back: it was held, and not settled.
     has_ready(mq, queue, 1)
 
 

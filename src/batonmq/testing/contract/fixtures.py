@@ -1,4 +1,4 @@
-"""What the tests of the contract are given, beside the place."""
+"""The fixtures for the tests of the contract, beside the place."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def queue(place: Place, mq: batonmq.Connection) -> str:
 
 @pytest.fixture
 def quiet_worker(caplog: pytest.LogCaptureFixture) -> None:
-    """Handlers that fail are what many tests are about: a worker logs nothing of it."""
+    """Keep workers from logging failures, for tests whose handlers fail on purpose."""
     caplog.set_level("CRITICAL", "batonmq.worker")
 
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """What a worker logs."""
+    """The log of workers."""
     caplog.set_level("WARNING", "batonmq.worker")
     return caplog

@@ -1,4 +1,4 @@
-"""A connection in a child of the process that opened it, as web servers have it that load the application first."""
+"""A connection in a forked child, as in web servers that load the application before they fork."""
 
 from __future__ import annotations
 

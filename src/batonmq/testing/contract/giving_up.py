@@ -1,4 +1,4 @@
-"""What a worker says when it gives a message up, and what goes along with the dead letter, through every engine."""
+"""What a worker logs when it gives a message up, and what the dead letter carries, through every engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the contract do again and again."""
+"""Helpers for the tests of the contract."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import batonmq
 __all__ = ["QUIET", "SOON", "bodies", "has_ready", "is_not_there", "needs", "numbered", "take"]
 
 SOON = 30.0
-"""Seconds for what must come: long enough for a broker on a busy machine; nothing waits for it when all is well."""
+"""Seconds to wait for what must come: enough for a broker on a busy machine; never used up when all is well."""
 QUIET = 0.05
-"""Seconds for what must not come."""
+"""Seconds to wait for what must not come."""
 
 
 def bodies(deliveries: list[batonmq.Delivery]) -> list[bytes]:
-    """The body of each."""
+    """The body of each delivery."""
     return [delivery.body for delivery in deliveries]
 
 
 def take(receiver: batonmq.Receiver, count: int) -> list[batonmq.Delivery]:
-    """Exactly that many messages."""
+    """Receive exactly that many messages."""
     taken: list[batonmq.Delivery] = []
     while len(taken) < count:
         more = receiver.receive(count - len(taken), wait=SOON)
@@ -30,7 +30,7 @@ def take(receiver: batonmq.Receiver, count: int) -> list[batonmq.Delivery]:
 
 
 def needs(mq: batonmq.Connection, *features: str) -> None:
-    """Skip the test where the engine says that it cannot do this."""
+    """Skip the test if the engine does not have these capabilities."""
     can = mq.capabilities
     for feature in features:
         if not getattr(can, feature):
@@ -38,7 +38,7 @@ def needs(mq: batonmq.Connection, *features: str) -> None:
 
 
 def has_ready(mq: batonmq.Connection, queue: str, count: int) -> None:
-    """Exactly that many messages are ready: as the engine counts them, or else they are taken and given back."""
+    """Check that exactly that many messages are ready, by counting, or by receiving and giving them back."""
     if mq.capabilities.count:
         assert mq.count(queue) == count
         return
@@ -48,12 +48,12 @@ def has_ready(mq: batonmq.Connection, queue: str, count: int) -> None:
 
 
 def is_not_there(mq: batonmq.Connection, queue: str) -> None:
-    """There is no such queue."""
+    """Check that there is no such queue."""
     ask = mq.count if mq.capabilities.count else lambda name: mq.send(name, b"")
     with pytest.raises(batonmq.NotFound):
         ask(queue)
 
 
 def numbered(count: int) -> list[bytes | batonmq.Message]:
-    """Bodies that say which is which: b"0", b"1" ..."""
+    """Numbered bodies: b"0", b"1" ..."""
     return [b"%d" % number for number in range(count)]

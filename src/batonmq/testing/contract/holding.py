@@ -1,4 +1,4 @@
-"""How long a message may be held, when it comes back, and who may have it meanwhile: through every engine that can."""
+"""How long a message may be held, when it comes back, and who may have it meanwhile, in engines that support it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ FAR = 3600.0
 
 
 class Pace:
-    """How long a test took at most from one step to the next: on a busy machine it may be late itself."""
+    """The longest time between two steps of a test: on a busy machine the test itself may be late."""
 
     def __init__(self) -> None:
         self.longest = 0.0
         self._last = time.monotonic()
 
     def step(self) -> None:
-        """Here one step ends."""
+        """Mark the end of a step."""
         now = time.monotonic()
         self.longest = max(self.longest, now - self._last)
         self._last = now
 
 
 def in_time(attempt: Callable[[float, Pace], None]) -> None:
-    """Hold messages by a short lease; where the test itself could not keep up with that, by longer ones."""
+    """Run a test with a short lease; if the test itself could not keep up, with longer ones."""
     for lease in (LEASE, 5 * LEASE, 25 * LEASE):
         pace = Pace()
         try:
@@ -224,7 +224,7 @@ def test_a_queue_lets_what_comes_back_wait_longer_each_time(place: Place, mq: ba
         for least in (0.0, 0.15, 0.3, 0.35):
             (delivery,) = take(receiver, 1)
             if delivery.body == b"other":
-                # What waits holds nothing else up.
+                # A waiting message does not delay others.
                 delivery.accept()
                 (delivery,) = take(receiver, 1)
             assert time.monotonic() - began >= least - 0.02

@@ -1,4 +1,4 @@
-"""The contract: what queues there are, how they stand, what is in them, and taking all of it."""
+"""The contract: listing queues, their figures and contents, and receiving until a queue is empty."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_statistics_tell_what_is_ready_and_what_is_held(mq: batonmq.Connection, 
         assert stats.ready == 2
         assert stats.held in (1, None)
         assert stats.consumers in (1, None)
-        # What frames a body may count.
+        # The framing of a body may be counted, too.
         assert stats.bytes is None or stats.bytes >= 10
         held.accept()
     after = _stats_with(mq, queue, ready=2, held=0)
@@ -59,7 +59,7 @@ def test_statistics_tell_what_is_ready_and_what_is_held(mq: batonmq.Connection, 
 
 
 def _stats_with(mq: batonmq.Connection, queue: str, *, ready: int, held: int) -> batonmq.QueueStats:
-    """As soon as they say so: what was settled last may be on its way."""
+    """The statistics, as soon as they have these values: the last settlement may be on its way."""
     until = time.monotonic() + SOON
     while True:
         stats = mq.stats(queue)
@@ -103,7 +103,7 @@ def test_a_receiver_until_empty_ends_when_nothing_is_ready(mq: batonmq.Connectio
         assert bodies(list(receiver)) == [b"late"]
         for delivery in held:
             delivery.accept()
-    # What was not settled is back.
+    # The message that was not settled is back.
     has_ready(mq, queue, 1)
 
 

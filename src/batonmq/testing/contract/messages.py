@@ -1,4 +1,4 @@
-"""A message arrives as it was sent, in its time; a queue that has a limit keeps it."""
+"""A message arrives as it was sent, and on time; a queue with a limit keeps to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First in, first out; higher priorities first; and fair shares for those who take."""
+"""First in, first out; higher priorities first; and fair shares for receivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the contract is held: an engine with something behind it, and what it does otherwise."""
+"""Where the contract is tested: an engine with its broker or file, and its known deviations."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["Otherwise", "Place"]
 
 @dataclass(frozen=True)
 class Otherwise:
-    """What an engine does instead of what a test of the contract asks, and nobody here can mend."""
+    """A deviation of an engine from a test of the contract, which the engine cannot fix."""
 
     reason: str
-    """What was seen, and in which version: it is shown with the test."""
+    """What was observed, and in which version: it is shown with the test."""
     always: bool = True
-    """The test has to fail, and one that passes is an error: the reason is gone. If not, it is skipped."""
+    """True: the test has to fail; if it passes, that is an error, as the reason is gone. False: it is skipped."""
 
 
 class Place:
-    """Queues somewhere, and a way to them for one test."""
+    """A place with queues, and the connections of one test to it."""
 
     def __init__(
         self,
@@ -35,12 +35,12 @@ class Place:
         shared: bool = True,
         otherwise: Mapping[str, Otherwise] = MappingProxyType({}),
     ) -> None:
-        """Connect to nothing yet.
+        """Does not connect yet.
 
-        ``url``: what a program gives to ``batonmq.connect``. Another test may have the same one.
-        ``survives``: what is durable is still there when nobody is connected any more.
-        ``shared``: other processes can connect.
-        ``otherwise``: by the name of a test, what the engine does instead.
+        ``url``: the URL for ``batonmq.connect``. Other tests may use the same one.
+        ``survives``: do durable messages remain when nobody is connected any more?
+        ``shared``: can other processes connect?
+        ``otherwise``: the engine's deviations, by the name of the test.
         """
         self.url = url
         self.survives = survives

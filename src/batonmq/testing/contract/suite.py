@@ -1,4 +1,4 @@
-"""The contract: every test, with what it is given. ``from batonmq.testing.contract.suite import *`` runs it."""
+"""The contract: all tests and fixtures. ``from batonmq.testing.contract.suite import *`` runs it."""
 
 from __future__ import annotations
 

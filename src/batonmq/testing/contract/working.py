@@ -1,4 +1,4 @@
-"""How often a worker's handler is called for a message that it cannot do, through every engine."""
+"""How often a worker's handler is called for a message on which it fails, through every engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batonmq import aio
 from batonmq.testing.contract.hands import SOON, has_ready, needs, take
 from batonmq.testing.contract.place import Place
 
-# Of each test, as what stands for a module would be that of whoever imports it.
+# Set on each test, since a module-level mark would apply to the module that imports them.
 quietly = pytest.mark.usefixtures("quiet_worker")
 
 

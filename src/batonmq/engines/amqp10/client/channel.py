@@ -110,7 +110,7 @@ class Channel:
         self.room = begin.incoming_window
 
     def flowed(self, flow: Flow) -> None:
-        """The broker tells its window (§2.5.6, remote-incoming-window)."""
+        """The broker's flow for the session: its window (§2.5.6, remote-incoming-window)."""
         seen = flow.next_incoming_id if flow.next_incoming_id is not None else 0
         self.room = max(distance(seen + flow.incoming_window & _MASK, self._next_outgoing_id), 0)
         self._next_incoming_id = flow.next_outgoing_id

@@ -56,7 +56,7 @@ CLOSED: Final = "closed"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What we ask for."""
+    """The terms that we ask for."""
 
     container_id: str
     """Our container-id: the same for all connections of a program."""
@@ -112,7 +112,7 @@ class Connection:
         self._by_remote: dict[int, Session] = {}
         self._output.put(SASL_HEADER)
 
-    # ------------------------------------------------------------------ how it stands
+    # ------------------------------------------------------------------ state
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +150,7 @@ class Connection:
     # ------------------------------------------------------------------ from here
 
     def take_output(self) -> bytes:
-        """What is to be sent."""
+        """The bytes to send."""
         self.say_settled()
         return self._output.take()
 

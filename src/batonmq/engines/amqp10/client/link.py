@@ -87,7 +87,7 @@ class Link(ABC):
 
     @abstractmethod
     def _begin(self, attach: Attach) -> None:
-        """It is attached."""
+        """The link is attached."""
 
     @abstractmethod
     def _end(self) -> None:

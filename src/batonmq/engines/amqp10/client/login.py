@@ -29,13 +29,13 @@ GUEST: Final = "guest"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """How to log in: by user name and password, by the client certificate, or as nobody in particular."""
+    """How to log in: by user name and password, by the client certificate, or anonymously."""
 
     user: str | None = None
     """None: no particular user, which means ANONYMOUS where it is offered, and guest elsewhere."""
     password: str = ""
     is_external: bool = False
-    """Does the client certificate say who logs in?"""
+    """Does the client certificate determine who logs in?"""
     is_anonymous: bool = False
     """Must it be ANONYMOUS?"""
 

@@ -27,7 +27,7 @@ GONE: Final = "gone"
 
 
 class Session:
-    """One session of a connection. Links that are attached before the broker has answered go out with its begin."""
+    """One session of a connection. Links attached before the broker has answered are sent along with the begin."""
 
     __slots__ = (
         "_channel",

@@ -205,7 +205,7 @@ def _at(seconds: float) -> int:
 
 
 def _carried(message: Message) -> int:
-    """The deliveries before it was copied to this queue; a moved message starts over."""
+    """How often it was delivered from this queue before it was copied; a moved message starts over."""
     if _DELIVERIES_RAW not in message.properties.raw:
         return 0
     headers: Mapping[str, FieldValue] = message.properties.headers or {}

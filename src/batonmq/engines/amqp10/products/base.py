@@ -46,7 +46,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A delivery that is to be settled."""
+    """A delivery to be settled."""
 
     queue: str
     message: Message
@@ -88,8 +88,8 @@ class Settlement:
 class Product(ABC):
     """A kind of broker: its capabilities, addresses and peculiarities.
 
-    One object serves one engine, over all its connections. Implement what is abstract; replace what else your broker
-    does in another way than the specification. Methods that return `Steps` are generators: ``yield from wait_for(
+    One object serves one engine, over all its connections. Implement what is abstract; override whatever else your
+    broker does differently from the specification. Methods that return `Steps` are generators: ``yield from wait_for(
     self.desk.ask(...))`` waits for an answer. They, and all others, run in the loop's thread or the caller's, may not
     block, and are not called for what ``capabilities`` denies.
 
@@ -98,7 +98,7 @@ class Product(ABC):
     1. ``engine_name`` and ``capabilities``: True for what works, tried on the broker.
     2. ``target`` and ``source``: the address of a queue, and the terminus capabilities that it needs.
     3. ``declare``, ``delete``, ``count``, ``purge``, ``move``: by management requests through ``self.desk``.
-    4. ``require``, where the broker makes missing queues by itself: raise NotFound for those that are not there.
+    4. ``require``, if the broker creates missing queues by itself: raise NotFound for those that do not exist.
     5. ``settlement``: what accept, release (later) and reject (with a reason) are; ``keeps_payloads = True`` if that
        takes a copy.
     6. ``count_of``: from the header, or from a header of your own; ``is_worn_out``, where the broker does not end
@@ -109,7 +109,7 @@ class Product(ABC):
     """
 
     engine_name: ClassVar[str] = "amqp10"
-    """What errors and ``capabilities`` call the engine."""
+    """The name of the engine in errors and ``capabilities``."""
     isolates_links: ClassVar[bool] = False
     """Does the broker end the whole session when it refuses a link? Then each link gets a session of its own."""
     keeps_payloads: ClassVar[bool] = False
@@ -176,7 +176,7 @@ class Product(ABC):
         return Opening(self.source(queue))
 
     def browsing(self, queue: str) -> Opening:
-        """How a link is attached that shows messages and takes none (part 3 §3.5.3, distribution mode copy)."""
+        """How to attach a link that shows messages and takes none (part 3 §3.5.3, distribution mode copy)."""
         return Opening(replace(self.source(queue), distribution_mode=Symbol("copy")))
 
     def sender_properties(self, queue: str) -> Fields | None:
@@ -290,7 +290,7 @@ class Product(ABC):
         return False
 
     def count_of(self, message: Message, failures: int, first_acquirer: bool) -> Count:
-        """How often a message was delivered; ``failures`` is its delivery-count, ``first_acquirer`` from its header."""
+        """How often a message was delivered. Its header has ``failures`` (delivery-count) and ``first_acquirer``."""
         return Count(failures + 1, failures > 0 or not first_acquirer)
 
     def shown(self, message: Message) -> Message:
@@ -322,7 +322,7 @@ class Product(ABC):
         return RELEASED
 
     def renewal(self, session: int, delivery_id: int, seconds: float) -> Steps[None]:
-        """Renew a delivery that came on that session. LeaseLost."""
+        """Renew a delivery that came on that session, for ``seconds`` from now. LeaseLost."""
         yield from ()
         raise self._cannot("renew")
 

@@ -21,7 +21,7 @@ _BEFORE: Final = "x-opt-batonmq-failures-elsewhere"
 
 
 def count_of(message: Message, failures: int) -> Count:
-    """How often it was delivered here; its header says ``failures`` (delivery-count)."""
+    """How often the message was delivered here; its header has ``failures`` (delivery-count)."""
     if not failures:
         # Includes returns from receivers that had not seen it: RabbitMQ counts a lost connection.
         return Count(1, False)

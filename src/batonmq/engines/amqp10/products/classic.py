@@ -3,7 +3,7 @@
 The broker's own limit of deliveries, and its count for a message that is given back, are those of its Java client: over
 AMQP it enforces none, and a message that is released stays with the link that had it. So for a release, or a rejection
 to a dead letter queue of ours, a copy is sent and the message accepted, in one transaction; a header carries the count.
-The broker counts a lost connection exactly, and so the end of a session.
+The broker counts exactly when a connection is lost, or a session ends.
 
 With ``jolokia=`` in the URL, queues are created, deleted and looked up over JMX. Without it they appear when they are
 used. ``declared`` keeps what the broker cannot.
@@ -81,7 +81,7 @@ class ClassicProduct(Product):
             self._offers |= {"delay"}
         else:
             self._offers -= {"delay"}
-        # By queues: `declare` looks.
+        # By queue; `declare` looks the rules up.
         self._offers |= {"priority"}
 
     def close(self) -> None:
@@ -244,7 +244,7 @@ class ClassicProduct(Product):
             return QueueStats(ready=(yield from self._statistics.ready(queue)))
         if self._jolokia is None:
             raise self._cannot("count, unless the URL has jolokia=, or the broker statisticsBrokerPlugin")
-        # Earlier settlements may reach the broker after this.
+        # A round trip first: earlier settlements may still be on their way, and JMX would overtake them.
         yield from wait_for(self.desk.probe(Target()))
         bean = queue_bean(self._broker, queue)
         try:

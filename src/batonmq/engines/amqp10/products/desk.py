@@ -45,7 +45,7 @@ class Opening:
 
     source: Source
     properties: Fields | None = None
-    """Of the link (part 2 §2.7.3)."""
+    """The properties of the link (part 2 §2.7.3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class Jolokia:
         self._guard = threading.Lock()
         self._is_closed = False
         self._waiting: deque[_Request] = deque()
-        # The current request of each thread.
+        # The connection that each thread is using.
         self._running: dict[threading.Thread, http.client.HTTPConnection] = {}
 
     @property

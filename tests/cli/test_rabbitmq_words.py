@@ -14,7 +14,7 @@ from batonmq.cli.rabbitmq_words import WORDS
 def test_a_word_says_in_its_help_what_it_is_here(word: str) -> None:
     done = CliRunner().invoke(main, [word, "--help"])
     assert done.exit_code == 0
-    assert f"RabbitMQ's word for `batonmq {WORDS[word]}`" in " ".join(done.stdout.split())
+    assert f"RabbitMQ's name for `batonmq {WORDS[word]}`" in " ".join(done.stdout.split())
 
 
 def test_words_are_not_listed_among_the_commands() -> None:

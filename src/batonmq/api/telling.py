@@ -28,7 +28,7 @@ from batonmq.errors import (
 
 __all__ = ["OF_A_PLACE", "REMEDIES", "Telling", "told"]
 
-# The remedy for each class of error, not for its subclasses: their own texts say what to do. "": so does this one's.
+# The remedy for each class of error, not for its subclasses, whose texts say what to do. "": so does the text.
 REMEDIES: Final[Mapping[type[BatonError], str]] = MappingProxyType(
     {
         AccessRefused: "",

@@ -19,7 +19,7 @@ __all__ = ["asyncapi", "load_worker"]
 
 @click.command(short_help="Describe the handlers of a worker.")
 @click.argument("application", metavar="MODULE:NAME")
-@click.option("--url", metavar="URL", help="Where the queues live. Default: as the worker says")
+@click.option("--url", metavar="URL", help="The URL of the queues. Default: the worker's own")
 @click.option("--title", metavar="TEXT", help="The title of the document. Default: MODULE:NAME")
 @click.option("--api-version", metavar="TEXT", default="0.1.0", show_default=True, help="The application's version.")
 @click.option(

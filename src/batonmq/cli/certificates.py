@@ -40,11 +40,13 @@ CENTURY = 36500
     multiple=True,
     help="A DNS name or an address of the broker. May be repeated. Default: localhost, 127.0.0.1 and ::1",
 )
-@click.option("--user", type=NAME, default="guest", show_default=True, help="Whom the client certificate logs in.")
+@click.option(
+    "--user", type=NAME, default="guest", show_default=True, help="The user that the client certificate logs in."
+)
 @click.option(
     "--days", type=click.IntRange(1, CENTURY), default=365, show_default=True, help="How long they are valid."
 )
-@click.option("--force", is_flag=True, help="Overwrite certificates that are there.")
+@click.option("--force", is_flag=True, help="Overwrite existing certificates.")
 def certificates(folder: str, names: tuple[str, ...], user: str, days: int, force: bool) -> None:
     """Make certificates for tests in DIR: of a CA, of a broker, and of a client.
 

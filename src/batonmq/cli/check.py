@@ -23,9 +23,9 @@ __all__ = ["check"]
 DAMAGED = 1
 
 
-@click.command(short_help="Tell what of a store's file is whole.")
+@click.command(short_help="Check a store for damage.")
 @file_argument
-@click.option("--json", "as_json", is_flag=True, help="Print what was found in JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def check(context: click.Context, file: Path, as_json: bool) -> None:
     """Check a store for damage: its pages, log, definitions, every message, and users.

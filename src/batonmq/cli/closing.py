@@ -15,7 +15,7 @@ __all__ = ["close_connection"]
 @click.argument("name", type=TEXT, required=False)
 @click.option("--all", "is_all", is_flag=True, help="Close all connections but the one of this command.")
 @click.option("--user", type=TEXT, metavar="USER", help="Close all connections of this user.")
-@click.option("--reason", type=TEXT, metavar="TEXT", help="What their clients are told.")
+@click.option("--reason", type=TEXT, metavar="TEXT", help="The reason that their clients are told.")
 @url_option
 @click.pass_context
 def close_connection(

@@ -20,13 +20,13 @@ SHOWN_CHARACTERS = 60
 
 @click.command(short_help="List delayed messages, cancel or deliver them.")
 @click.argument("queue", type=OWN_QUEUE)
-@click.option("--cancel", metavar="ID", help="Drop the message of that id.")
-@click.option("--deliver", metavar="ID", help="Deliver the message of that id now; of a schedule, a copy.")
+@click.option("--cancel", metavar="ID", help="Drop the message with that id.")
+@click.option("--deliver", metavar="ID", help="Deliver the message with that id now; for a schedule, a copy.")
 @click.option(
-    "-n", "--number", type=click.IntRange(1, 1_000), default=20, show_default=True, help="List the next N to be due."
+    "-n", "--number", type=click.IntRange(1, 1_000), default=20, show_default=True, help="List the next N due."
 )
-@click.option("--after", metavar="PLACE", help="Go on with a list, where the one before it has said.")
-@click.option("--schedules", is_flag=True, help="List only what is delivered again and again.")
+@click.option("--after", metavar="PLACE", help="Continue a list from where the one before it ended.")
+@click.option("--schedules", is_flag=True, help="List only recurring messages.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object with properties, headers and whole bodies.")
 @url_option
 @click.pass_context

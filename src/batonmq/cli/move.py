@@ -36,16 +36,14 @@ LOOK_SECONDS = 1.0
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--queue", "queues", multiple=True, type=QUEUE, help="Only this queue; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
-@click.option("--yes", is_flag=True, help="Go on although something is lost. Needed without a terminal.")
-@click.option("--follow", is_flag=True, help="Go on moving what comes, until Ctrl-C.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Continue even if something is lost. Needed without a terminal.")
+@click.option("--follow", is_flag=True, help="Keep moving new messages, until Ctrl-C.")
 @click.option("--definitions-only", is_flag=True, help="Leave the messages where they are.")
 @click.option(
     "--management-url", metavar="URL", help="The HTTP API of TO: http://user:password@host:15672. For policies."
 )
-@click.option(
-    "--from-management-url", metavar="URL", help="The HTTP API of FROM, a RabbitMQ, which tells what is there."
-)
+@click.option("--from-management-url", metavar="URL", help="The HTTP API of FROM, a RabbitMQ, to list what is there.")
 @click.pass_context
 def move(
     context: click.Context,

@@ -70,7 +70,9 @@ def list_waiting(database: str) -> None:
 
 @outbox.command()
 @DATABASE
-@click.option("--once", is_flag=True, help="Relay what waits now, and end. Default: go on until Ctrl-C or SIGTERM.")
+@click.option(
+    "--once", is_flag=True, help="Relay the messages that wait now, and end. Default: continue until Ctrl-C or SIGTERM."
+)
 @url_option
 @click.pass_context
 def relay(context: click.Context, database: str, once: bool, url: str | None) -> None:  # noqa: ARG001 - its callback

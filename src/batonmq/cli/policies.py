@@ -83,9 +83,13 @@ def list_policies(
 @click.argument("pattern")
 @click.argument("definition")
 @click.option(
-    "--apply-to", type=click.Choice(["queues", "exchanges", "all"]), default="all", show_default=True, help="To what."
+    "--apply-to",
+    type=click.Choice(["queues", "exchanges", "all"]),
+    default="all",
+    show_default=True,
+    help="What it applies to.",
 )
-@click.option("--priority", type=int, default=0, show_default=True, help="The highest counts.")
+@click.option("--priority", type=int, default=0, show_default=True, help="The highest one applies.")
 @url_option
 @click.pass_context
 def set_policy(

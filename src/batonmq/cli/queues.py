@@ -20,13 +20,13 @@ __all__ = ["purge", "queues"]
 SHOWN_CHARACTERS = 200
 
 number_option = click.option(
-    "-n", "--number", type=click.IntRange(min=1), metavar="N", help="Not more than N messages, from the head on."
+    "-n", "--number", type=click.IntRange(min=1), metavar="N", help="At most N messages, from the head."
 )
 
 where_option = click.option(
     "--where",
     metavar="SELECTOR",
-    help='Only messages of which this is true, a condition over headers as in SQL: "customer = 17".',
+    help='Only messages that match a condition on their headers, as in SQL: "customer = 17".',
 )
 
 
@@ -102,7 +102,7 @@ def _features(queue: dict[str, object]) -> str:
     "-n", "--number", type=click.IntRange(1, 1_000), default=10, show_default=True, help="Show the first N messages."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with properties, headers and whole bodies.")
-@click.option("--held", is_flag=True, help="Show first what consumers hold, and how far they say they are.")
+@click.option("--held", is_flag=True, help="First show the messages that consumers hold, with their progress.")
 @where_option
 @url_option
 @click.pass_context
@@ -180,7 +180,7 @@ def resume(
 @queues.command()
 @click.argument("queue", type=OWN_QUEUE)
 @number_option
-@click.option("--to", type=OWN_QUEUE, metavar="QUEUE", help="Bring them all to this queue, wherever they came from.")
+@click.option("--to", type=OWN_QUEUE, metavar="QUEUE", help="Send all to this queue, wherever they came from.")
 @url_option
 @click.pass_context
 def replay(
@@ -257,7 +257,7 @@ def purge_queue(
 
 @queues.command()
 @click.argument("queue", type=OWN_QUEUE)
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask at.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal.")
 @url_option
 @click.pass_context
 def delete(

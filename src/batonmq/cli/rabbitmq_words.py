@@ -57,6 +57,6 @@ def rabbitmq_word(root: click.Group, context: click.Context, word: str) -> click
         word,
         callback=found.callback,
         params=found.params,
-        help=f"RabbitMQ's word for `batonmq {ours}`, whose options and arguments it takes.\n\n{said}",
+        help=f"RabbitMQ's name for `batonmq {ours}`, with the same options and arguments.\n\n{said}",
         hidden=True,
     )

@@ -41,17 +41,17 @@ EXIT_SECONDS = 2.0
     "--concurrency",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many messages of each queue are worked on at once. Default: as the handlers say",
+    help="How many messages of each queue are handled at once. Default: as the handlers declare",
 )
 @click.option(
     "--drain",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="How long handlers may go on when the worker is told to stop. Default: as the worker says, or 25",
+    help="How long handlers may go on when the worker is told to stop. Default: the worker's own, or 25",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="How much to log to stderr. Default: info")
 @click.option("--log-format", type=click.Choice(FORMATS), default="text", help="How lines are logged. Default: text")
-@click.option("--plain", is_flag=True, help="Show no table of what is in hand, on a terminal either.")
+@click.option("--plain", is_flag=True, help="Show no table of the messages being handled, even on a terminal.")
 @click.pass_context
 def run(
     context: click.Context,

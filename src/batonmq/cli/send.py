@@ -24,7 +24,7 @@ BATCH_BYTES = 1 << 20
 @click.command(short_help="Send messages.")
 @click.argument("queue", type=QUEUE)
 @click.argument("body", required=False)
-@click.option("--file", "file", type=click.File("rb"), help="Send what is in this file.")
+@click.option("--file", "file", type=click.File("rb"), help="Send the contents of this file.")
 @click.option("--lines", is_flag=True, help="Send a message for each line of the input.")
 @click.option("--count", type=click.IntRange(min=1), default=1, metavar="N", help="Send each message N times.")
 @url_option

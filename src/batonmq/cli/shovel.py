@@ -38,24 +38,28 @@ IDLE_SECONDS = 5.0
 @click.command(short_help="Move messages from a queue to another, anywhere.")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--queue", type=QUEUE, help="The queue, where FROM or TO name none behind a #.")
+@click.option("--queue", type=QUEUE, help="The queue, if FROM or TO has none behind a #.")
 @click.option("--until-empty", is_flag=True, help="End when FROM is empty.")
 @click.option(
     "--idle", type=click.FloatRange(0.1), default=IDLE_SECONDS, show_default=True, metavar="SECONDS",
-    help="With --until-empty: how long no message comes from a queue that is empty.",
+    help="With --until-empty: how long FROM gives no message before it counts as empty.",
 )  # fmt: skip
 @click.option("-n", "--number", type=click.IntRange(1), metavar="N", help="End after N messages.")
 @click.option("--prefetch", type=click.IntRange(1, 65_535), default=1000, show_default=True, metavar="N",
               help="How many messages may be on their way.")  # fmt: skip
-@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Messages a second at most.")
-@click.option("--byte-rate", type=click.FloatRange(0, min_open=True), metavar="N", help="Bytes a second at most.")
-@click.option("--dead-letters", type=QUEUE, help="The queue beside FROM for what TO refuses; else FROM's .unmoved.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N", help="The most messages per second.")
+@click.option(
+    "--byte-rate", type=click.FloatRange(0, min_open=True), metavar="N", help="The most bytes of bodies per second."
+)
+@click.option(
+    "--dead-letters", type=QUEUE, help="The queue beside FROM for messages that TO refuses. Default: FROM.unmoved"
+)
 @click.option("--lossy", type=click.Choice(["strip", "set-aside"]), default="strip", show_default=True,
-              help="What becomes of a ttl, a priority or a group that TO cannot keep: it is left off, or the message "
-              "is set aside.")  # fmt: skip
-@click.option("--no-declare", is_flag=True, help="Fail where a queue is missing, instead of making it.")
+              help="What to do with a ttl, a priority or a group that TO cannot keep: drop it, or set the message "
+              "aside.")  # fmt: skip
+@click.option("--no-declare", is_flag=True, help="Fail if a queue is missing, instead of creating it.")
 @click.option("--reconnect-delay", type=click.FloatRange(0.1), default=5.0, show_default=True, metavar="SECONDS",
-              help="How long to wait before a lost side is connected to again.")  # fmt: skip
+              help="How long to wait before reconnecting a lost side.")  # fmt: skip
 def shovel(
     source: str,
     target: str,

@@ -22,7 +22,7 @@ __all__ = ["health", "status"]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-@click.command(short_help="Show how the broker, or the file, stands.")
+@click.command(short_help="Show the state of the broker, or the file.")
 @json_option
 @url_option
 @click.pass_context

@@ -42,7 +42,7 @@ def users() -> None:
 @click.argument("name", type=TEXT)
 @_from_stdin
 @click.option(
-    "--tag", "tags", type=NAME, multiple=True, help="Mark the user, as `administrator` for instance. May be repeated."
+    "--tag", "tags", type=NAME, multiple=True, help="Give the user a tag, such as `administrator`. May be repeated."
 )
 @place
 def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None, file: Path | None) -> None:

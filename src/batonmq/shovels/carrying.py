@@ -121,8 +121,9 @@ class Carrier:
     def carry(self, left: int | None, idle: float | None = None, *, finishes: bool = False) -> None:
         """Move messages until told to stop, or ``left`` are moved, or the source is empty.
 
-        The last is so if none has come for ``idle`` seconds, and the source says so; None: never. Messages that are
-        here at the end and not begun go back, or are moved as well if it ``finishes``. Raises BatonError.
+        The source counts as empty when none has come for ``idle`` seconds and it reports none; without ``idle`` never.
+        Messages that are here at the end and not begun go back, or are moved as well if it ``finishes``. Raises
+        BatonError.
         """
         looked = 0.0
         while not self._stopping.is_set() and left != 0:

@@ -30,7 +30,7 @@ def connect(url: str | os.PathLike[str], *, ssl_context: SSLContext | None = Non
     the host's name and be signed by a CA of ``cacertfile``, or else of the system. Also in the query: ``certfile``,
     ``keyfile``, ``passphrase_file``, ``password``, ``verify``, ``server_name_indication`` and ``auth_mechanism``.
 
-    ``ssl_context``: used for TLS at each connection; the query must then name no certificates.
+    ``ssl_context``: used for TLS at each connection. The query must not describe certificates or ``verify`` then.
 
     Other installed packages may add engines for schemes of their own.
 

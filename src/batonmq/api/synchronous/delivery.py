@@ -175,8 +175,8 @@ class Delivery:
     def progress(self, fraction: float, note: str = "") -> None:
         """Say how far the work on the message is, for people: ``batonmq run`` shows it on a terminal.
 
-        Where ``capabilities.progress`` is True, the queue's broker is told as well, at most twice a second for each
-        message. Nothing waits for that, and nothing depends on it.
+        Queues in a file and on BatonMQ's server show it, too (``capabilities.progress``): they are told at most twice a
+        second for each message. Nothing waits for that, and nothing depends on it.
 
         ``fraction``: from 0 to 1.
         ``note``: what is being done, up to 200 characters; more is cut off.

@@ -60,7 +60,9 @@ PATH = "/api/auth/attempts/{node}"
 
 ROUTES = beside_the_store(
     Route("GET", PATH, get_attempts, "Log-ins by protocol.", may=Tag.MONITORING),
-    Route("DELETE", PATH, clear_attempts, "Count log-ins anew.", may=Tag.ADMINISTRATOR),
+    Route("DELETE", PATH, clear_attempts, "Reset the counts of log-ins.", may=Tag.ADMINISTRATOR),
     Route("GET", f"{PATH}/source", get_sources, "Log-ins by address and user name.", may=Tag.MONITORING),
-    Route("DELETE", f"{PATH}/source", clear_sources, "Count anew who logs in.", may=Tag.ADMINISTRATOR),
+    Route(
+        "DELETE", f"{PATH}/source", clear_sources, "Reset the counts by address and user name.", may=Tag.ADMINISTRATOR
+    ),
 )

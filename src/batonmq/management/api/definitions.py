@@ -126,16 +126,16 @@ OF_VHOST = DEFINITIONS + "/{vhost}"
 WHO = Tag.ADMINISTRATOR
 
 ROUTES = (
-    Route("GET", DEFINITIONS, get_definitions, "All definitions, but messages.", WHO, query=DOWNLOAD),
+    Route("GET", DEFINITIONS, get_definitions, "All definitions, without messages.", WHO, query=DOWNLOAD),
     Route(
-        "POST", DEFINITIONS, post_definitions, "Take definitions.", WHO, query=REPORT, body=CONTENT, body_max=ANY_SIZE
+        "POST", DEFINITIONS, post_definitions, "Import definitions.", WHO, query=REPORT, body=CONTENT, body_max=ANY_SIZE
     ),
     Route("GET", OF_VHOST, get_of_vhost, "The definitions of a virtual host.", WHO, query=DOWNLOAD),
     Route(
         "POST",
         OF_VHOST,
         post_of_vhost,
-        "Take definitions of a virtual host.",
+        "Import definitions into a virtual host.",
         WHO,
         query=REPORT,
         body=CONTENT,

@@ -59,8 +59,8 @@ GET = {
         "count": {"type": "integer", "description": "The most messages; a negative number: all."},
         "ackmode": {"enum": list(ACK_MODES)},
         "requeue": {"type": "boolean", "description": "Without an ackmode: ack_requeue_true or ack_requeue_false."},
-        "encoding": {"enum": list(ENCODINGS), "description": "auto: as text where the body is UTF-8."},
-        "truncate": {"type": "integer", "description": "Show so many bytes of each body."},
+        "encoding": {"enum": list(ENCODINGS), "description": "auto: as text if the body is UTF-8."},
+        "truncate": {"type": "integer", "description": "Show at most so many bytes of each body."},
     },
 }
 

@@ -115,16 +115,20 @@ async def reset_node(call: Call) -> Response:
 
 
 ROUTES = beside_the_store(
-    Route("GET", "/api/whoami", get_whoami, "Who asks.", group=GROUP),
+    Route("GET", "/api/whoami", get_whoami, "The user who asks.", group=GROUP),
     Route("GET", "/api/auth", get_auth, "How to log in.", Tag.NOBODY, GROUP),
     Route("GET", "/api/auth/hash_password/{password}", get_hash, "The hash of a password.", Tag.ADMINISTRATOR, GROUP),
     Route("GET", "/api/version", get_version, "The version of the broker.", group=GROUP),
     Route("GET", "/api/extensions", get_extensions, "Plugins of the page: none.", group=GROUP),
     Route("GET", "/api/feature-flags", get_feature_flags, "RabbitMQ's feature flags.", group=GROUP),
-    Route("PUT", "/api/feature-flags/{name}/enable", put_feature_flag, "Use a feature.", Tag.ADMINISTRATOR, GROUP),
-    Route("GET", "/api/deprecated-features", get_deprecated_features, "What will be taken away: nothing.", group=GROUP),
+    Route("PUT", "/api/feature-flags/{name}/enable", put_feature_flag, "Enable a feature.", Tag.ADMINISTRATOR, GROUP),
+    Route("GET", "/api/deprecated-features", get_deprecated_features, "Deprecated features: none.", group=GROUP),
     Route(
-        "GET", "/api/deprecated-features/used", get_deprecated_features, "What of it is in use: nothing.", group=GROUP
+        "GET",
+        "/api/deprecated-features/used",
+        get_deprecated_features,
+        "Deprecated features in use: none.",
+        group=GROUP,
     ),
     Route("POST", "/api/rebalance/queues", done, "There is one node: nothing to do.", Tag.ADMINISTRATOR, GROUP),
     Route("DELETE", "/api/reset", done, "Accepted: statistics are kept.", Tag.ADMINISTRATOR, GROUP),

@@ -166,5 +166,5 @@ ROUTES = (
         query={**LIST_QUERY, **RANGES_QUERY},
     ),
     Route("GET", "/api/nodes/{name}", get_node, "The node.", Tag.MONITORING, query=RANGES_QUERY),
-    Route("GET", "/api/nodes/{name}/memory", get_memory, "What is in the node's memory.", Tag.MONITORING),
+    Route("GET", "/api/nodes/{name}/memory", get_memory, "The node's use of memory.", Tag.MONITORING),
 )

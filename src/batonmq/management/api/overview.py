@@ -84,4 +84,4 @@ async def _of_user(call: Call, totals: Totals) -> tuple[Figures, dict[str, int]]
     return statistics.of_vhosts(names, values), objects.listed() | mine
 
 
-ROUTES = (Route("GET", "/api/overview", get_overview, "What the broker is and does.", query=RANGES_QUERY),)
+ROUTES = (Route("GET", "/api/overview", get_overview, "The overview of the broker.", query=RANGES_QUERY),)

@@ -14,7 +14,7 @@ from batonmq.management.http.responses import Created, Json, NoContent, Response
 from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import Route, beside_the_store
 
-_PATTERN = {"type": "string", "description": "A regular expression, searched in names; empty: none of them."}
+_PATTERN = {"type": "string", "description": "A regular expression that is searched for in names; empty: no name."}
 PERMISSION = {
     "type": "object",
     "required": ["configure", "write", "read"],
@@ -159,9 +159,9 @@ ROUTES = beside_the_store(
     Route("PUT", NAMED, put_permission, "Set a permission.", WHO, body=PERMISSION, answers={201: "It is new."}),
     Route("DELETE", NAMED, delete_permission, "Remove a permission.", WHO),
     Route("GET", TOPICS, get_all_topics, "All topic permissions.", WHO),
-    Route("GET", OF_VHOST + "/topic-permissions", get_topics_of_vhost, "Those in a virtual host.", WHO),
-    Route("GET", OF_USER + "/topic-permissions", get_topics_of_user, "Those of a user.", WHO),
-    Route("GET", NAMED_TOPICS, get_topics, "Those of a user in a virtual host.", WHO),
+    Route("GET", OF_VHOST + "/topic-permissions", get_topics_of_vhost, "The topic permissions in a virtual host.", WHO),
+    Route("GET", OF_USER + "/topic-permissions", get_topics_of_user, "The topic permissions of a user.", WHO),
+    Route("GET", NAMED_TOPICS, get_topics, "The topic permissions of a user in a virtual host.", WHO),
     Route("PUT", NAMED_TOPICS, put_topic, "Set a topic permission.", WHO, body=TOPIC_PERMISSION),
     Route("DELETE", NAMED_TOPICS, delete_topics, "Remove a user's topic permissions.", WHO),
     Route("DELETE", NAMED_TOPICS + "/{exchange}", delete_topics, "Remove a topic permission.", WHO),

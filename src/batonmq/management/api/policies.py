@@ -16,7 +16,7 @@ POLICY = {
     "type": "object",
     "required": ["pattern", "definition"],
     "properties": {
-        "pattern": {"type": "string", "description": "A regular expression, searched in names."},
+        "pattern": {"type": "string", "description": "A regular expression that is searched for in names."},
         "definition": {"type": "object", "description": "Settings by name, such as max-length."},
         "priority": {"type": "integer", "default": 0},
         "apply-to": {

@@ -65,7 +65,7 @@ def find_queue(call: Call, vhost: VirtualHost, parameter: str = "name") -> Queue
 
 ROUTES = (
     Route("GET", "/api/queues", list_queues, "All queues that the user may see.", query=QUERY),
-    Route("GET", "/api/queues/detailed", list_in_detail, "All queues, with more of each.", query=QUERY),
+    Route("GET", "/api/queues/detailed", list_in_detail, "All queues, with more detail.", query=QUERY),
     Route("GET", "/api/queues/{vhost}", list_of_vhost, "The queues of a virtual host.", query=QUERY),
     Route("GET", "/api/queues/{vhost}/{name}", get_queue, "A queue, with its consumers.", query=RANGES_QUERY),
 )

@@ -105,9 +105,9 @@ ALL = "/api/shovels"
 NAMED = ALL + "/vhost/{vhost}/{name}"
 
 ROUTES = (
-    Route("GET", ALL, get_all, "How all shovels stand.", Tag.MONITORING),
-    Route("GET", ALL + "/{vhost}", get_of_vhost, "How the shovels of a virtual host stand.", Tag.MONITORING),
-    Route("GET", NAMED, get_shovel, "What a shovel does.", Tag.MONITORING),
+    Route("GET", ALL, get_all, "The state of all shovels.", Tag.MONITORING),
+    Route("GET", ALL + "/{vhost}", get_of_vhost, "The state of the shovels of a virtual host.", Tag.MONITORING),
+    Route("GET", NAMED, get_shovel, "The definition of a shovel.", Tag.MONITORING),
     Route("DELETE", NAMED, delete_shovel, "Stop a shovel and remove it.", Tag.POLICYMAKER),
     *beside_the_store(
         Route("DELETE", NAMED + "/restart", restart_shovel, "Stop a shovel and start it again.", Tag.POLICYMAKER)

@@ -19,10 +19,13 @@ USER = {
     "type": "object",
     "required": ["tags"],
     "properties": {
-        "tags": {"type": ["string", "array"], "description": "A list, or one text with commas between them."},
+        "tags": {"type": ["string", "array"], "description": "A list, or one text separated by commas."},
         "password": {"type": "string", "description": "Empty: no password lets the user in."},
-        "password_hash": {"type": "string", "description": "As GET shows one, or as RabbitMQ does."},
-        "hashing_algorithm": {"type": "string", "description": "What made the hash; without it, its form tells."},
+        "password_hash": {"type": "string", "description": "In the form that GET shows, or in RabbitMQ's."},
+        "hashing_algorithm": {
+            "type": "string",
+            "description": "The algorithm of the hash; by default, as the form of the hash tells.",
+        },
     },
 }
 NAMES = {
@@ -163,7 +166,7 @@ ROUTES = beside_the_store(
     Route("GET", USERS + "/without-permissions", get_without_permissions, "Users without any permission.", WHO),
     Route("POST", USERS + "/bulk-delete", post_bulk_delete, "Delete several users.", WHO, body=NAMES),
     Route("GET", USERS + "/{user}", get_user, "A user.", WHO),
-    Route("PUT", USERS + "/{user}", put_user, "Make or change a user.", WHO, body=USER, answers={201: "It is new."}),
+    Route("PUT", USERS + "/{user}", put_user, "Create or change a user.", WHO, body=USER, answers={201: "It is new."}),
     Route("DELETE", USERS + "/{user}", delete_user, "Delete a user.", WHO),
     Route("GET", LIMITS, get_all_limits, "The limits of users.", WHO),
     Route("GET", LIMITS + "/{user}", get_limits, "The limits of a user.", WHO),

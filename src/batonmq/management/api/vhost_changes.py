@@ -19,7 +19,7 @@ VHOST = {
     "type": "object",
     "properties": {
         "description": {"type": "string"},
-        "tags": {"type": ["string", "array"], "description": "A list, or one text with commas between them."},
+        "tags": {"type": ["string", "array"], "description": "A list, or one text separated by commas."},
         "default_queue_type": {"enum": ["classic", "quorum"]},
         "tracing": {"type": "boolean"},
         "protected_from_deletion": {"type": "boolean"},
@@ -163,11 +163,23 @@ NAMED = "/api/vhosts/{name}"
 LIMITS = "/api/vhost-limits"
 
 ROUTES = (
-    Route("PUT", NAMED, put_vhost, "Make or describe a virtual host.", Tag.ADMINISTRATOR, body=VHOST),
-    Route("DELETE", NAMED, delete_vhost, "Delete a virtual host with all that is in it.", Tag.ADMINISTRATOR),
+    Route("PUT", NAMED, put_vhost, "Create or change a virtual host.", Tag.ADMINISTRATOR, body=VHOST),
+    Route("DELETE", NAMED, delete_vhost, "Delete a virtual host with everything in it.", Tag.ADMINISTRATOR),
     Route("POST", NAMED + "/start/{node}", post_start, "Accepted: it runs already.", Tag.ADMINISTRATOR),
-    Route("POST", NAMED + "/deletion/protection", post_protection, "Refuse to delete it.", Tag.ADMINISTRATOR),
-    Route("DELETE", NAMED + "/deletion/protection", delete_protection, "Let it be deleted.", Tag.ADMINISTRATOR),
+    Route(
+        "POST",
+        NAMED + "/deletion/protection",
+        post_protection,
+        "Protect a virtual host from deletion.",
+        Tag.ADMINISTRATOR,
+    ),
+    Route(
+        "DELETE",
+        NAMED + "/deletion/protection",
+        delete_protection,
+        "Remove the protection from deletion.",
+        Tag.ADMINISTRATOR,
+    ),
     Route("GET", LIMITS, get_all_limits, "The limits of virtual hosts."),
     Route("GET", LIMITS + "/{vhost}", get_limits, "The limits of a virtual host."),
     Route("PUT", LIMITS + "/{vhost}/{name}", put_limit, "Set a limit.", Tag.ADMINISTRATOR, body=VALUE),

@@ -200,7 +200,7 @@ ROUTES = (
         "GET",
         "/api/baton/events",
         events,
-        "What happens in the broker, as server-sent events.",
+        "The broker's events, as server-sent events.",
         group=GROUP,
         query={
             "kinds": "Which, separated by commas: by name, such as queue.paused, or by what stands before the dot."

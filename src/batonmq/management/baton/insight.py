@@ -94,18 +94,16 @@ async def dead_letters(call: Call) -> Response:
 
 
 ROUTES = (
-    Route("GET", f"{PATH}/delayed", delayed, "Messages that wait for their time.", group=GROUP, query=PAGE),
-    Route("DELETE", f"{PATH}/delayed/{{id}}", cancel, "Drop a message that waits for its time.", group=GROUP),
-    Route("POST", f"{PATH}/delayed/{{id}}/deliver", deliver, "Deliver a message before its time.", group=GROUP),
-    Route(
-        "GET", f"{PATH}/schedules", schedules, "Messages that are delivered again and again.", group=GROUP, query=PAGE
-    ),
-    Route("DELETE", f"{PATH}/schedules/{{id}}", cancel, "End the repeats of a message.", group=GROUP),
+    Route("GET", f"{PATH}/delayed", delayed, "Delayed messages.", group=GROUP, query=PAGE),
+    Route("DELETE", f"{PATH}/delayed/{{id}}", cancel, "Drop a delayed message.", group=GROUP),
+    Route("POST", f"{PATH}/delayed/{{id}}/deliver", deliver, "Deliver a delayed message now.", group=GROUP),
+    Route("GET", f"{PATH}/schedules", schedules, "Recurring messages.", group=GROUP, query=PAGE),
+    Route("DELETE", f"{PATH}/schedules/{{id}}", cancel, "End the schedule of a recurring message.", group=GROUP),
     Route(
         "POST",
         f"{PATH}/schedules/{{id}}/deliver",
         deliver,
-        "Deliver a copy of a repeated message now; its times stay as they are.",
+        "Deliver a copy of a recurring message now; its schedule stays as it is.",
         group=GROUP,
     ),
     Route(
@@ -128,7 +126,7 @@ ROUTES = (
         "DELETE",
         f"{PATH}/deduplication/{{key}}",
         forget,
-        "Forget a deduplication key: as it is listed, or the text of the header.",
+        "Forget a deduplication key, given as it is listed, or as the text of the header.",
         group=GROUP,
     ),
     Route(

@@ -82,7 +82,7 @@ async def log(call: Call) -> Response:
 
 
 ROUTES = (
-    Route("GET", "/api/baton/store", store, "How the store stands.", Tag.MONITORING, GROUP),
+    Route("GET", "/api/baton/store", store, "The state of the store.", Tag.MONITORING, GROUP),
     Route(
         "GET",
         "/api/baton/log",

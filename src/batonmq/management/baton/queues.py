@@ -68,31 +68,31 @@ async def change(call: Call) -> Response:
 
 
 SELECTION = {
-    "count": {"type": "integer", "minimum": 1, "description": "Not more than so many, from the head on."},
-    "where": {"type": "string", "description": "Only messages of which this selector is true."},
+    "count": {"type": "integer", "minimum": 1, "description": "At most so many messages, from the head."},
+    "where": {"type": "string", "description": "Only messages that match this selector."},
 }
-TO = {"type": "string", "description": "The queue that they go to."}
+TO = {"type": "string", "description": "The queue for the messages."}
 
 ROUTES = (
     Route(
         "GET",
         f"{PATH}/peek",
         peek,
-        "The first messages of a queue, none of which is taken.",
+        "The first messages of a queue, without taking them.",
         group=GROUP,
         query={
             "count": "How many: 1 to 1,000; 10 without it.",
-            "where": "Only messages of which this selector is true.",
+            "where": "Only messages that match this selector.",
             "held": "true: also what consumers hold, marked so.",
         },
     ),
-    Route("POST", f"{PATH}/pause", pause, "Deliver nothing of a queue until it is resumed.", group=GROUP),
-    Route("POST", f"{PATH}/resume", resume, "Deliver again.", group=GROUP),
+    Route("POST", f"{PATH}/pause", pause, "Pause a queue: deliver nothing until it is resumed.", group=GROUP),
+    Route("POST", f"{PATH}/resume", resume, "Resume a queue.", group=GROUP),
     Route(
         "POST",
         f"{PATH}/move",
         move,
-        "Move ready messages to another queue; answered when all of that is on the disk.",
+        "Move ready messages to another queue; answers when that is on the disk.",
         group=GROUP,
         body={"type": "object", "required": ["to"], "properties": {"to": TO, **SELECTION}},
     ),
@@ -100,7 +100,7 @@ ROUTES = (
         "POST",
         f"{PATH}/replay",
         replay,
-        "Bring dead letters back to the queues that they came from, or all to one.",
+        "Send dead letters back to the queues that they came from, or all to one.",
         group=GROUP,
         body={
             "type": "object",
@@ -125,7 +125,7 @@ ROUTES = (
         "PATCH",
         f"{PATH}/settings",
         change,
-        "Change arguments of a queue while it lives.",
+        "Change the arguments of an existing queue.",
         group=GROUP,
         body={
             "type": "object",
@@ -133,7 +133,7 @@ ROUTES = (
             "properties": {
                 "arguments": {
                     "type": "object",
-                    "description": "Arguments of queue.declare that a policy may set; null takes one away.",
+                    "description": "Arguments of queue.declare that a policy may set; null removes one.",
                 }
             },
         },

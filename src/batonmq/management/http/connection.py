@@ -88,7 +88,7 @@ class HttpServer:
 
         If there are too many, the oldest connection is closed of the addresses with more than their share of the
         places: one that owes a request, or else one whose password is being checked, or else one that has logged in and
-        is not being answered. If there is none of these, any one without a log-in is closed: it costs its client
+        is not being answered. If there is none of these, the oldest without a log-in is closed: it costs its client
         nothing to hold a connection open.
         """
         address_ = network(connection.peer)

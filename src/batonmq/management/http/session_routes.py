@@ -77,13 +77,13 @@ def session_routes(log_in: LogIn) -> tuple[Route, ...]:
             "POST",
             path,
             begin,
-            "Log in, and have a cookie.",
+            "Log in, and get a cookie.",
             Tag.NOBODY,
             GROUP,
             body=credentials,
             body_max=SMALL,
         ),
-        Route("GET", path, look, "Who has logged in.", Tag.MANAGEMENT, GROUP),
+        Route("GET", path, look, "The user who is logged in.", Tag.MANAGEMENT, GROUP),
         Route("DELETE", path, end, "Log out.", Tag.EVERYBODY, GROUP),
     )
 

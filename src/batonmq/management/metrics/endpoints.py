@@ -69,7 +69,7 @@ def metrics_routes(departed: Departed, sums: Sums, may: Tag, *, is_per_object: b
             "GET",
             "/metrics/memory-breakdown",
             endpoints.memory_breakdown,
-            "What memory is used for.",
+            "The use of memory.",
             may,
             "metrics",
         ),

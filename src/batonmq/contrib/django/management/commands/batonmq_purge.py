@@ -21,13 +21,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """The arguments of the command."""
         parser.add_argument(
-            "--days", type=float, default=7.0, metavar="N", help="Finished at least so many days ago. Default: 7"
+            "--days",
+            type=float,
+            default=7.0,
+            metavar="N",
+            help="Only tasks that finished at least N days ago. Default: 7",
         )
         parser.add_argument(
-            "--status", choices=("SUCCESSFUL", "FAILED"), action="append", help="Only those. Default: both"
+            "--status",
+            choices=("SUCCESSFUL", "FAILED"),
+            action="append",
+            help="Only tasks with this status. Default: both",
         )
         parser.add_argument("--database", help="The database, as DATABASES names it. Default: as the routers say")
-        parser.add_argument("--dry-run", action="store_true", help="Only tell how many there are")
+        parser.add_argument("--dry-run", action="store_true", help="Only print how many there are")
 
     def handle(self, *_: Any, **options: Any) -> None:  # noqa: ANN401
         """Delete the results."""

@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """The arguments of the command."""
-        parser.add_argument("--backend", default="default", help="Which of TASKS. Default: default")
+        parser.add_argument("--backend", default="default", help="The backend, as TASKS names it. Default: default")
         parser.add_argument(
             "--queue",
             action="append",

@@ -1,4 +1,4 @@
-"""What survives a crash. ``SqliteStore`` keeps messages in a file; ``MemoryStore`` keeps nothing."""
+"""The stores. ``SqliteStore`` keeps messages in a file, where they survive a crash; ``MemoryStore`` keeps nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies a store while its owner goes on working: one moment of it, whole."""
+"""Copies a store while its owner continues to work: a consistent snapshot."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from batonmq.store.schema import is_marked_open, note_closing, read_opening
 
 __all__ = ["copy_store", "sync_path"]
 
-# Pages that are copied between two reports: 32 MiB.
+# The pages copied between two reports: 32 MiB.
 STEP = 4_096
 
 
 def copy_store(path: str, to: Path, advance: Callable[[int], None] = lambda _: None) -> None:
-    """Copy a store into a new file, with its log and with what was handed out; synced. ``advance``: bytes so far.
+    """Copy a store into a new file, with its log and the marks of handed out messages, and sync it.
 
-    Raises StoreError, StoreCorrupt, OSError; the new file is then worth nothing.
+    ``advance`` is called with the bytes so far. Raises StoreError, StoreCorrupt, OSError; the new file is then
+    worthless.
     """
     had_log = has_log(path)
     try:
         source = open_to_look(path)
         try:
             with source:
-                # From here on nothing changes, whoever writes.
+                # From here on this connection sees no changes by others.
                 look_into(source, path)
                 if not had_log and is_marked_open(source):
                     raise StoreCorrupt(
                         f"{path} was not closed in order, and its log (-wal) is gone: confirmed messages may be missing"
                     )
                 _copy_pages(source, to, advance)
-                # What was handed out since is noted, too: a message more comes marked as redelivered.
+                # Later marks are included: at worst one more message is marked as redelivered.
                 marks = marks_of(path, read_opening(source))
         finally:
             source.close()
@@ -57,7 +58,7 @@ def copy_store(path: str, to: Path, advance: Callable[[int], None] = lambda _: N
 def _copy_pages(source: apsw.Connection, to: Path, advance: Callable[[int], None]) -> None:
     target = apsw.Connection(str(to))
     try:
-        # It has its name when it is whole: until then nobody needs what a journal would save.
+        # The file gets its name when it is complete: until then it needs no journal.
         target.execute("PRAGMA journal_mode=OFF").fetchall()
         target.execute("PRAGMA synchronous=OFF")
         page_size = int(source.pragma("page_size"))
@@ -71,7 +72,7 @@ def _copy_pages(source: apsw.Connection, to: Path, advance: Callable[[int], None
 
 
 def _end_in_order(to: Path, marks: Mapping[int, int]) -> None:
-    """As a broker would that ends: its log is in the file, and the next opening need not ask for one."""
+    """Close the copy like a broker that stops: its log is in the file, and the next opening expects none."""
     target = apsw.Connection(str(to))
     try:
         with target:
@@ -83,7 +84,7 @@ def _end_in_order(to: Path, marks: Mapping[int, int]) -> None:
 
 
 def sync_path(path: Path) -> None:
-    """Have a file or a directory on the disk. Raises OSError for a file."""
+    """Sync a file or a directory to the disk. Raises OSError for a file."""
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():

@@ -1,4 +1,4 @@
-"""What one transaction holds: collected during a turn, then written, then either durable or to be tried again."""
+"""The contents of one transaction: collected during a turn, then written, and then durable or tried again."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ DELETE_DONE: Final = "DELETE FROM done WHERE guest = ? AND number <= ?"
 MARK: Final = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
 
 
-# So many rows are few.
+# A batch of at most this many rows is brief.
 BRIEF_ROWS: Final = 32
 
 # New row, due, place, expires, deliveries, returned, old row.
@@ -87,7 +87,7 @@ Value: TypeAlias = int | str | bytes | None
 
 
 class Batch:
-    """Everything that is written together."""
+    """Everything that is written in one transaction."""
 
     __slots__ = (
         "dedup_keys",
@@ -108,31 +108,31 @@ class Batch:
     )
 
     def __init__(self) -> None:
-        # By row, so that what is settled before it was written need not be written.
+        # By row, so that a message that is settled before it was written need not be written.
         self.inserts: dict[int, QueuedMessage] = {}
-        # Messages that stand for others which go with this batch, and those others.
+        # Copies of messages that this batch deletes or moves, and their originals.
         self.dependents: dict[Message, QueuedMessage] = {}
-        # Of those that wait for their time, by row: when that is, and the row to which they then return (0: the tail).
+        # Delayed messages by row: when they are due, and the row to which they then return (0: the tail).
         self.delayed: dict[int, tuple[QueuedMessage, int, int]] = {}
         # Written in this order.
         self.moves: list[Move] = []
         self.deletes: list[int] = []
         # Row: deliveries, returned, expires.
         self.updates: dict[int, tuple[int, int, int]] = {}
-        # Of rows that are there, the properties that they have from now on, and the sum of their content.
+        # Existing rows: their new properties, and the sum of their content.
         self.rewritten: dict[int, tuple[bytes, int]] = {}
         # Lane: the last position that was handed to a consumer.
         self.marks: dict[int, int] = {}
         # Shared bodies that may have lost their last message.
         self.orphans: list[int] = []
-        # Of definitions, lanes and trash, in the order in which they came: few, and never hot.
+        # Statements about definitions, lanes and trash, in order: they are few, and never on the hot path.
         self.statements: list[tuple[str, tuple[str | bytes | int, ...]]] = []
         self.dropped_lanes: list[int] = []
-        # Keys of messages that are not to come twice: id, key, when; and the ids, from one to another, that are over.
+        # Deduplication keys: id, key, time; and ranges of the ids of expired ones.
         self.dedup_keys: list[tuple[int, bytes, int]] = []
         self.deleted_dedup_keys: list[tuple[int, int]] = []
-        # What other processes asked for and is done with this batch: who, the command's number, the outcome; and up to
-        # which number each knows the outcomes.
+        # Commands of other processes that are done with this batch: the process, the command's number, the outcome; and
+        # the number up to which each process knows the outcomes.
         self.done: list[tuple[int, int, int]] = []
         self.known: dict[int, int] = {}
 
@@ -155,14 +155,14 @@ class Batch:
 
     @property
     def is_brief(self) -> bool:
-        """Is it a few rows and marks, and nothing that may touch many?"""
+        """Does it consist of a few rows and marks, without anything that may touch many rows?"""
         return len(self.inserts) + len(self.deletes) + len(self.updates) + len(self.marks) <= BRIEF_ROWS and not (
             self.statements or self.delayed or self.moves or self.rewritten or self.orphans or self.deleted_dedup_keys
         )
 
     @property
     def needs_sync(self) -> bool:
-        """Does it hold what a client was, or will be, told to be safe?"""
+        """Does it hold anything that a client is told is safe?"""
         return bool(self.inserts or self.statements or self.delayed)
 
     @property
@@ -180,19 +180,19 @@ class Batch:
         )
 
     def lost(self) -> list[QueuedMessage]:
-        """What is gone if the batch fails: all that it writes for the first time, but for dependents."""
+        """The messages that are lost if the batch fails: all those it writes for the first time, except dependents."""
         new = [*self.inserts.values(), *(queued for queued, _, _ in self.delayed.values())]
         return [queued for queued in new if queued.message not in self.dependents] if self.dependents else new
 
     def move(self, move: Move) -> None:
-        """A row has another number, and counts with it; properties that it was given before go along."""
+        """Give a row another number; new properties that it has in this batch move along."""
         self.updates.pop(move[-1], None)
         if (rewritten := self.rewritten.pop(move[-1], None)) is not None:
             self.rewritten[move[0]] = rewritten
         self.moves.append(move)
 
     def absorb(self, later: Batch) -> None:
-        """Take in what came after."""
+        """Add the contents of a later batch."""
         self.inserts.update(later.inserts)
         self.dependents.update(later.dependents)
         self.delayed.update(later.delayed)
@@ -211,9 +211,9 @@ class Batch:
         self.known.update(later.known)
 
     def again_before(self, later: Batch) -> Batch:
-        """After a failure: what is to be tried again of this one, with what came after it."""
+        """After a failure: the part of this batch to be tried again, with the later batch."""
         rest = self._without_inserts()
-        # What was settled while it was being written need not be written any more.
+        # Messages that were settled while being written need not be written any more.
         for row in later.deletes:
             rest.inserts.pop(row, None)
         rest.absorb(later)
@@ -221,9 +221,9 @@ class Batch:
         return rest
 
     def _without_inserts(self) -> Batch:
-        """What must be tried again after a failure: all but the messages, which were refused to their publishers.
+        """The part to be tried again after a failure: all but the messages, which were refused to their publishers.
 
-        A dependent has no publisher who was told, and what it stands for goes with it: it stays.
+        A dependent has no publisher that was told, and its original is deleted with it: it stays.
         """
         rest = Batch()
         rest.absorb(self)
@@ -233,14 +233,14 @@ class Batch:
         rest.deletes = [row for row in self.deletes if row not in self.inserts]
         rest.updates = {row: update for row, update in self.updates.items() if row not in refused}
         rest.rewritten = {row: raw for row, raw in self.rewritten.items() if row not in refused}
-        # What was never written cannot be moved: that does no harm. Keys went with their messages.
+        # A move of a row that was never written does no harm. Keys are dropped with their messages.
         rest.dedup_keys = []
-        # The guest was told that it failed.
+        # The other process was told that it failed.
         rest.done = []
         return rest
 
     def write(self, db: apsw.Connection) -> None:
-        """Into the open transaction, on the loop: `executemany` keeps it at 1 us a message."""
+        """Write it into the open transaction, on the loop: with `executemany` it takes 1 us per message."""
         for sql, values in self.statements:
             db.execute(sql, values)
         if self.inserts or self.delayed:
@@ -283,7 +283,7 @@ class Batch:
             if queued.stored == DURABLE and not (
                 queued.expires_at or queued.returns or message.shared_id or message.is_dead_letter
             ):
-                # Like messages share the objects of their address and properties.
+                # Similar messages share the objects of their address and properties.
                 if run is None or message.exchange is not last_exchange or message.routing_key is not last_key:
                     last_exchange, last_key = message.exchange, message.routing_key
                     run = runs.get((last_exchange, last_key))
@@ -329,7 +329,7 @@ class Batch:
 
 
 class _Run:
-    """The rows of messages with one address, one after the other as the columns of PLAIN and FRAMED have them."""
+    """The rows of messages with one address, with the columns of PLAIN and FRAMED."""
 
     __slots__ = ("address", "framed", "framed_held", "plain", "plain_held", "sum")
 
@@ -346,7 +346,7 @@ class _Run:
 def _write_runs(
     db: apsw.Connection, inserts: list[tuple[int, str]], runs: list[tuple[list[Value], list[Value]]]
 ) -> None:
-    """Addresses and the values of their rows, by as few statements as may be."""
+    """Write the rows of each address, by as few statements as possible."""
     groups: list[tuple[int, str, list[list[Value]]]] = [(length, sql, []) for length, sql in inserts]
     for address, values in runs:
         at = 0
@@ -361,7 +361,7 @@ def _write_runs(
 
 
 def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[Sequence[Value]]) -> None:
-    """A row that is in the way, which is a fault of ours, gives way: one of them must not have the batch refused."""
+    """Write rows; one that exists already, which is a fault of ours, is replaced, so that the batch does not fail."""
     try:
         db.executemany(sql, rows)
     except apsw.ConstraintError as error:

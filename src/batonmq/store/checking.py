@@ -26,12 +26,12 @@ from batonmq.store.verifying import AllWhole, look_through
 
 __all__ = ["Problem", "QueueReport", "Report", "check_file"]
 
-# Rows that are read at a time, and bytes.
+# The rows that are read at a time, and the bytes.
 RUN = 10_000
 RUN_BYTES = 64 << 20
-# Of each kind of problem this many are told one by one.
+# The most problems of each kind that are reported one by one.
 TOLD = 100
-# What is true of the rows that each has.
+# The conditions of partial indexes.
 INDEXES = {
     "message_expires": "expires > 0",
     "message_spilled": "stored = 2",
@@ -44,7 +44,7 @@ NAME = b"SQLite format 3\0"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is not whole."""
+    """One damaged item."""
 
     where: str
     """file, log, table, definition, lane, queue."""
@@ -53,27 +53,27 @@ class Problem:
 
 @dataclass(slots=True)
 class QueueReport:
-    """The messages that a file has of one queue, with those that were purged and are not swept yet."""
+    """The messages of one queue in a file, including purged ones that are not deleted yet."""
 
     vhost: str
     queue: str
     messages: int = 0
-    """How many are whole."""
+    """The number of whole ones."""
     damaged: int = 0
-    """How many have a row that cannot be served; those in pages that cannot be read are not known."""
+    """The number of rows that cannot be served; those in unreadable pages are not known."""
     ids: list[str] = field(default_factory=list)
-    """The message ids of those, or where they have none that can be read, lane and place; not more than 100."""
+    """The message ids of the damaged ones, or lane and place if they have no readable id; at most 100."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found."""
+    """The result of a check."""
 
     path: str
     size: int = 0
     """In octets, with the log."""
     format: int = 0
-    """0: that cannot be told."""
+    """The version of the file's format; 0: unknown."""
     problems: list[Problem] = field(default_factory=list)
     queues: list[QueueReport] = field(default_factory=list)
     definitions: int = 0
@@ -84,9 +84,10 @@ class Report:
 
 
 def check_file(path: str, advance: Callable[[int], None] = lambda _: None) -> Report:
-    """Look at a file, whoever has it open, without changing it. ``advance`` is told how many messages were read.
+    """Check a file without changing it, even while it is open elsewhere.
 
-    Raises StoreError where there is no file, it cannot be read, it belongs to another program, or its format is newer.
+    ``advance`` is called with the number of messages read. Raises StoreError if there is no file, it cannot be read, it
+    belongs to another program, or its format is newer.
     """
     report = Report(path)
     if not _is_database(path, report):
@@ -107,7 +108,7 @@ def check_file(path: str, advance: Callable[[int], None] = lambda _: None) -> Re
 
 
 def _is_database(path: str, report: Report) -> bool:
-    """Is there anything that SQLite can look at? Raises StoreError."""
+    """Is the file one that SQLite can open? Raises StoreError."""
     try:
         with Path(path).open("rb") as file:
             name = file.read(len(NAME))
@@ -127,7 +128,7 @@ def _is_database(path: str, report: Report) -> bool:
 def _look(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -> None:
     had_log = has_log(report.path)
     db.execute("BEGIN")
-    # From here on nothing changes, whoever writes.
+    # From here on this connection sees no changes by others.
     report.format = look_into(db, report.path)
     add = report.problems.append
     if not had_log and is_marked_open(db):
@@ -147,7 +148,7 @@ def _look(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -
 
 @contextlib.contextmanager
 def _what_cannot_be_read(report: Report) -> Iterator[None]:
-    """One part of the file that cannot be read does not keep others from being looked at."""
+    """A context manager: an unreadable part of the file is reported, and the check continues with others."""
     try:
         yield
     except DAMAGE as error:
@@ -161,7 +162,7 @@ def _check_pages(db: apsw.Connection, report: Report) -> None:
         if what != "ok":
             report.problems += [Problem("file", line) for line in str(what).splitlines() if "***" not in line]
     for index, condition in INDEXES.items():
-        # What it does not look at: whether the pages of an index are those of one.
+        # The integrity check does not check that the pages of an index belong to one.
         rows(db, f"SELECT count(*) FROM main.message INDEXED BY {index} WHERE {condition}")
 
 
@@ -195,13 +196,13 @@ def _check_messages(db: apsw.Connection, report: Report, advance: Callable[[int]
         lane_id: (from_file(vhost), from_file(queue))
         for lane_id, vhost, queue in rows(db, "SELECT id, vhost, queue FROM lane")
     }
-    # Where SQLite has found nothing, rows are in order at least.
+    # If SQLite has found no damage, rows are at least in order.
     fast = None if any(problem.where == "file" for problem in report.problems) else AllWhole(db)
     dropped = {low >> POSITION_BITS for (low,) in rows(db, "SELECT low FROM trash WHERE low & ((1 << 45) - 1) = 0")}
     by_queue: dict[tuple[str, str], QueueReport] = {}
     for lane_id, (vhost, queue) in sorted(lanes.items()):
         if not 0 <= lane_id <= LANES_MAX:
-            # It is told with the other rows of its table.
+            # It is reported with the other rows of its table.
             continue
         if (vhost, queue) not in by_queue:
             by_queue[vhost, queue] = QueueReport(vhost, queue)
@@ -227,7 +228,7 @@ def _check_messages(db: apsw.Connection, report: Report, advance: Callable[[int]
 
 
 def _has_lasting(db: apsw.Connection, lane_id: int) -> bool:
-    """Spilled messages are of no queue after a crash, and go with the next start."""
+    """Does a lane have messages other than spilled ones, which are deleted at the next start?"""
     first = lane_id << POSITION_BITS
     span = (first, first | POSITION_MASK)
     return bool(rows(db, "SELECT 1 FROM message WHERE id BETWEEN ? AND ? AND stored <> 2 LIMIT 1", span))
@@ -261,7 +262,7 @@ def _check_lane(
             return
         advance(seen.whole)
         after = seen.last
-    # From here on row by row.
+    # The rest is read row by row.
     for number in past_damage(db, "message", "id, length(properties), length(body)", after + 1):
         if isinstance(number, Gap):
             if number.first <= last:

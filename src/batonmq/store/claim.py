@@ -1,9 +1,9 @@
-"""Marks on the file itself who owns a database, and tells whether its name still means that file.
+"""Marks the owner of a database on the file itself, and checks that its name still belongs to that file.
 
 Lock files can be deleted, and then keep nobody out. So one byte of the database is locked as well, far beyond where
 SQLite locks or writes anything, with a lock that belongs to the open file and not to the process (fcntl(2), "open file
-description locks"). Closing any handle of a file drops the locks that SQLite has on it in this process: a claim is
-given up after SQLite has closed the file, and none is tried on a file that this process has already.
+description locks"). Closing any handle of a file drops the locks that SQLite has on it in this process. So a claim is
+released after SQLite has closed the file, and none is tried on a file that this process already has open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from batonmq.errors import StoreError
 
 __all__ = ["Claim", "Claimed"]
 
-# Of struct flock: type, whence, start, length, process. SQLite locks some bytes at 1 GiB.
+# struct flock: type, whence, start, length, process. SQLite locks some bytes at 1 GiB.
 CLAIMED_BYTE = 1 << 62
 FLOCK = "hhqqi4x"
 
@@ -30,22 +30,22 @@ if sys.platform == "linux" and struct.calcsize("P") == 8:
 else:
 
     def _claim(handle: int) -> None:
-        """There is only the lock file."""
+        """Do nothing: there is only the lock file."""
 
 
-# Device and number of the files that this process has.
+# Device and number of the files that this process has open.
 _here: set[tuple[int, int]] = set()
 
 
 class Claimed(StoreError):
-    """Another process has the file: for ever, or until it has ended.
+    """Another process has the file, possibly only until it has ended.
 
-    One that is killed gives up its locks one by one, so that its lock file may be free before this is.
+    A killed process loses its locks one by one, so its lock file may be free before this one.
     """
 
 
 class Claim:
-    """On one opening of a database and its log, which are both there."""
+    """The claim on one opening of a database and its log, both of which exist."""
 
     __slots__ = ("_files", "_handle", "_number", "path")
 
@@ -58,7 +58,7 @@ class Claim:
         self._number = self._number_of(self.path)
         if self._number in _here:
             raise StoreError(f"{path} is in use by this process already")
-        # One that may only be read is refused by whoever writes to it.
+        # A file that may only be read fails at the first write.
         with contextlib.suppress(PermissionError):
             self._handle = os.open(self.path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
         try:
@@ -68,7 +68,7 @@ class Claim:
             self._close()
             raise Claimed(f"{path} is in use by another process") from None
         except OSError:
-            # A file system without such locks: there is the lock file.
+            # The file system has no such locks; the lock file has to do.
             pass
         _here.add(self._number)
 
@@ -78,11 +78,11 @@ class Claim:
         return found.st_dev, found.st_ino
 
     def watch(self) -> None:
-        """From now on tell when the file or its log is not there any more."""
+        """Watch from now on whether the file and its log are still there."""
         self._files = [(path, self._number_of(path)) for path in (self.path, self.path + "-wal")]
 
     def lost(self) -> str | None:
-        """Which of the files was deleted or replaced; None: none. 3 us."""
+        """The file that was deleted or replaced; None: none. Takes 3 us."""
         for path, number in self._files:
             try:
                 if self._number_of(path) != number:
@@ -90,12 +90,12 @@ class Claim:
             except (FileNotFoundError, NotADirectoryError):
                 return path
             except OSError:
-                # That cannot be told now.
+                # Unknown at present.
                 continue
         return None
 
     def release(self) -> None:
-        """Let others have it. SQLite has closed the file."""
+        """Release the claim, after SQLite has closed the file."""
         _here.discard(self._number)
         self._close()
 

@@ -1,6 +1,6 @@
-"""What happens during a turn, as the batch that is to be written when the turn ends.
+"""Collects the changes of a turn, as the batch that is written when the turn ends.
 
-Nothing here touches the file. A message that is settled before it was written leaves no trace of itself.
+Nothing here touches the file. A message that is settled before it was written leaves no trace.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ DEFINE = (
     " DO UPDATE SET value = excluded.value, arguments = excluded.arguments, checksum = excluded.checksum"
 )
 
-# A body that goes to several durable queues is kept once from this size on: below it a copy costs less.
+# From this size on, the body of a message to several durable queues is stored once; smaller ones are copied, which is
+# cheaper.
 SHARED_BODY_MIN = 4096
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Collecting(Store):
-    """The half of a store that only takes note."""
+    """The half of a store that only collects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class Collecting(Store):
 
     def _collect_into(self, batch: Batch) -> None:
         self._collected = batch
-        # Its own, at hand for the hot path.
+        # Parts of the batch, cached for the hot path.
         self._inserts = batch.inserts
         self._deletes = batch.deletes
 
@@ -96,7 +97,7 @@ class Collecting(Store):
         self.pending_bytes += octets
 
     def delete(self, queued: QueuedMessage) -> None:
-        # What was not staged yet need not be written at all.
+        # A message that was not staged yet need not be written at all.
         if self._inserts.pop(queued.row, None) is None:
             self._deletes.append(queued.row)
             if queued.message.shared_id:
@@ -136,7 +137,7 @@ class Collecting(Store):
             self._collected.updates[queued.row] = (queued.return_count, queued.state == READY, queued.expires_at)
 
     def rewrite(self, queued: QueuedMessage) -> None:
-        # What is not written yet is written as it is by then.
+        # A message that is not written yet will be written in its state at that time.
         if queued.row not in self._inserts and queued.row not in self._collected.delayed:
             message = queued.message
             raw = message.properties.raw
@@ -154,7 +155,7 @@ class Collecting(Store):
     def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
         collected = self._collected
         if self._inserts.pop(from_row, None) is not None or collected.delayed.pop(from_row, None) is not None:
-            # Not written yet: it is written where it belongs now.
+            # Not written yet: it will be written in its new place.
             if due:
                 collected.delayed[queued.row] = (queued, due, return_row)
             else:

@@ -1,4 +1,4 @@
-"""A commit, as a host does it, whatever error occurs."""
+"""A commit for a host, which turns any error into a result."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Committable(Protocol):
     """A store with a staged batch."""
 
     def commit(self) -> None:
-        """Make it durable. May block; raises StoreError."""
+        """Make the staged batch durable. May block; raises StoreError."""
 
 
 def commit_staged(store: Committable) -> StoreError | None:
-    """Commit; returns why that failed, and None when it did not. May block."""
+    """Commit; returns the error, or None on success. May block."""
     try:
         store.commit()
     except StoreError as error:

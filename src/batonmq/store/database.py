@@ -1,4 +1,4 @@
-"""A store's file as it is opened and closed, with everything that belongs to it: locks, log, journal, reserve."""
+"""Opens and closes a store's file, with everything that belongs to it: locks, log, journal, reserve."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Database:
     )
 
     db: apsw.Connection
-    """Writes, and reads what was written."""
+    """The connection that writes; it also sees uncommitted changes."""
     log: WriteAheadLog
     maintenance: Maintenance
     transaction: Transaction
@@ -67,19 +67,19 @@ class Database:
     reserve: Reserve
     shortage: Shortage
     served: int
-    """The number of the last opening in which anything was done; 0: there was none."""
+    """The number of the last opening that served queues; 0: there was none."""
     next_shared: int
-    """The first number that no shared body has."""
+    """The first free number for a shared body."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        # Does the file say that it is open, and that its log belongs to it?
+        # Is the file marked as open, with a log that belongs to it?
         self._is_marked = True
 
     # ------------------------------------------------------------------ opening
 
     def open(self) -> Snapshot:
-        """Open the file, make it if there is none, and mend what a crash left. Raises StoreError, StoreCorrupt."""
+        """Open or create the file, and repair the effects of a crash. Raises StoreError, StoreCorrupt."""
         self.reserve = Reserve(os.path.abspath(self._path))  # noqa: PTH100
         set_aside(self._path)
         try:
@@ -100,7 +100,7 @@ class Database:
         return snapshot
 
     def _tell_what_is_needed(self, error: StoreError) -> None:
-        """Where there is no room, raise an error that says how much a start needs."""
+        """If the disk is full, raise an error that says how much room a start needs."""
         cause = error.__cause__
         if isinstance(cause, apsw.FullError) or (isinstance(cause, apsw.Error) and not self.reserve.has_room()):
             needed = LAST_SIZE >> 20
@@ -131,7 +131,7 @@ class Database:
         self.transaction = Transaction(db)
         self.shortage = Shortage(self.reserve, self.log, self.maintenance)
         try:
-            # First, since what cannot be read must be left as it is.
+            # First, since an unreadable file must not be changed.
             check_numbers(db)
             definitions = read_definitions(db)
             if not had_log and is_marked_open(db):
@@ -154,7 +154,7 @@ class Database:
         except DAMAGE as error:
             raise damaged(path, error) from error
         except (StoreCorrupt, TypeError, ValueError) as error:
-            # What is not a number where one was written.
+            # A value that is not a number where one was written.
             raise damaged(path, error) from error
         except apsw.Error as error:
             raise StoreError(f"cannot use {path}: {error}") from error
@@ -163,9 +163,9 @@ class Database:
     # ------------------------------------------------------------------ closing
 
     def note_end(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
-        """Everything is committed: the next opening need not mend anything.
+        """Note that everything is committed: the next opening need not repair anything.
 
-        ``waiting``: how many messages and bytes each lane has; where it is not known the next opening counts.
+        ``waiting``: the number of messages and bytes of each lane; the next opening counts those that are missing.
         """
         if waiting is not None:
             with contextlib.suppress(apsw.FullError), self.db:
@@ -175,7 +175,7 @@ class Database:
                 )
         with contextlib.suppress(apsw.Error):
             reached("close.committed")
-            # On a full disk the log stays as it is, and is all that there is.
+            # On a full disk the log cannot be copied, and stays.
             self.db.execute("PRAGMA synchronous=FULL")
             note_closing(self.db)
             self._is_marked = False
@@ -185,18 +185,18 @@ class Database:
             self.reserve.remove()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, and release everything that belongs to it."""
         self.journal.abandon()
         if self.claim.lost() is not None:
             self.leave_names()
-        # The last to close is the one that clears the log away.
+        # The last connection to close removes the log.
         self.queries.close()
         self.close_file()
         reached("close.done")
         self.claim.release()
 
     def close_file(self) -> None:
-        """On a full disk the log cannot be copied, and stays; so it does where the file says that it has one."""
+        """Close the connection. The log stays if the disk is full, or if the file is marked as having one."""
         with contextlib.suppress(apsw.FullError):
             if self._is_marked:
                 self.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -204,7 +204,7 @@ class Database:
             self.db.close()
 
     def room(self) -> tuple[int, int]:
-        """The size of the log's file, and what is free on the disk, in octets; 0 for what cannot be told."""
+        """The size of the log's file, and the free space on the disk, in octets; 0: unknown."""
         log_size = free = 0
         with contextlib.suppress(OSError):
             log_size = os.stat(f"{self._path}-wal").st_size  # noqa: PTH116
@@ -213,9 +213,9 @@ class Database:
         return log_size, free
 
     def leave_names(self) -> None:
-        """What has the names of the files now is somebody else's: closing is not to delete it.
+        """Keep closing from deleting the files that have the names now, which belong to others.
 
-        Where only the log has lost its name, what it holds is copied into the file, so that it is found again.
+        If only the log has lost its name, its contents are first copied into the file.
         """
         with contextlib.suppress(apsw.Error):
             self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -1,14 +1,13 @@
-"""Up to where each lane was handed out, in a small file beside the store: written in 2 us, where a commit takes 50.
+"""A small file beside the store with the position up to which each lane was handed out.
 
-A consumer may see a message when it is noted that it was handed out, so that it comes back as redelivered when this
-process is killed. What was written into a file outlives the process, as a commit that is not synced does; the marks in
-the store, which go there with the next batch, outlive a crash of the system as well. So this file counts only until
-then, for one opening of the store: both bear the same number, which is another one each time.
-
+A note takes 2 us, where a commit takes 50. A consumer may see a message once its delivery is noted, so that it comes
+back as redelivered if this process is killed. A write to a file outlives the process, like a commit without a sync; the
+marks in the store, which follow with the next batch, outlive a crash of the system as well. So this file only counts
+until then, for one opening of the store: both have the same number, which is new each time.
     "BatonMQh", number of the opening, and eight bytes for each lane: the last position that was handed out
 
-No lane has the number 0. In its place stands how long SQLite's log was after the last commit that was synced, and which
-log that was: where one is found shorter later, somebody has cut it, and what was confirmed is lost.
+No lane has the number 0. Its place holds the length of SQLite's log after the last synced commit, and the log's salt: a
+log that is found shorter later was cut, and confirmed messages are lost.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ SIZE_MAX = FIRST + NUMBER.size * (LANES_MAX + 1)
 
 
 class DeliveryJournal:
-    """The file of one opening. What fails ends it: then it is not there any more, and everything waits for commits."""
+    """The file of one opening. Any error ends it: then it is deleted, and deliveries wait for commits."""
 
     __slots__ = ("_file", "_files", "_path", "_pwrite", "number")
 
     def __init__(self, store_path: str) -> None:
-        """``begin`` makes the file."""
-        # Of 63 bits, as the store has numbers.
+        """``begin`` creates the file."""
+        # 63 bits, like the store's numbers.
         self.number = secrets.randbits(62) + 1
         self._path = store_path + SUFFIX
         self._files = system()
@@ -48,7 +47,7 @@ class DeliveryJournal:
         self._file = -1
 
     def begin(self) -> None:
-        """Make the file anew, when the store has the number. Without one where that cannot be done."""
+        """Create the file, once the store has the number. After an error there is none."""
         if self._pwrite is None:
             return
         try:
@@ -59,7 +58,7 @@ class DeliveryJournal:
             self.end()
 
     def note(self, lane_id: int, position: int) -> bool:
-        """Note how far a lane was handed out; False: that cannot be noted here."""
+        """Note how far a lane was handed out; False: it cannot be noted here."""
         if self._file < 0:
             return False
         try:
@@ -84,21 +83,21 @@ class DeliveryJournal:
             raise OSError("the disk is full")
 
     def end(self) -> None:
-        """The store has it all, or nobody must believe what is there."""
+        """Delete the file: the store has all its notes, or they cannot be trusted."""
         if self._file >= 0:
             self.abandon()
             with contextlib.suppress(OSError):
                 self._files.delete(self._path)
 
     def abandon(self) -> None:
-        """Let go of the file and leave it for the next opening."""
+        """Close the file, and leave it for the next opening."""
         file, self._file = self._file, -1
         if file >= 0:
             self._files.close(file)
 
 
 def marks_of(store_path: str, number: int) -> Mapping[int, int]:
-    """Lane and position, of what an opening of that number has left behind; nothing where there is none."""
+    """The positions by lane that the opening of that number has left; empty if there is no file of it."""
     data = _left(store_path)
     if data[:FIRST] != MAGIC + NUMBER.pack(number):
         return {}
@@ -110,7 +109,7 @@ def marks_of(store_path: str, number: int) -> Mapping[int, int]:
 
 
 def log_end(store_path: str) -> tuple[int, int]:
-    """The salt of a log, and how many of its pages the disk had for sure; 0 and 0 where nothing is known."""
+    """The salt of a log, and the number of its pages that were synced; 0 and 0: unknown."""
     data = _left(store_path)
     if not data.startswith(MAGIC) or len(data) < FIRST + LOG_END.size:
         return 0, 0
@@ -119,9 +118,9 @@ def log_end(store_path: str) -> tuple[int, int]:
 
 
 def _left(store_path: str) -> bytes:
-    """What an opening has left behind."""
+    """The contents of the file that an earlier opening has left."""
     try:
-        # What is there may be anything, and nothing keeps the store from being opened: a pipe is not waited for.
+        # It may be any kind of file, and must not keep the store from opening: a pipe would block.
         file = os.open(store_path + SUFFIX, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             return os.read(file, SIZE_MAX)

@@ -1,4 +1,4 @@
-"""The errors of a store when SQLite cannot do what it was asked."""
+"""The errors of a store for those of SQLite."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ __all__ = ["DAMAGE", "damaged", "unreadable", "unwritable"]
 
 
 DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError, apsw.ConstraintError)
-"""What SQLite says of a file that is not what was written: its pages, its schema, or its rows."""
+"""SQLite's errors for a damaged file: its pages, its schema, or its rows."""
 
 
 def damaged(path: str, what: object) -> StoreCorrupt:
-    """The store's file is not whole, so that it cannot be opened."""
+    """The error for a damaged file, which cannot be opened."""
     return StoreCorrupt(
         f"{path} is damaged: {what}; `batonmq check` tells what is whole, and `batonmq repair` saves it in a new file"
     )
 
 
 def unreadable(path: str, error: apsw.Error) -> StoreError:
-    """The store's file cannot be read."""
+    """The error for a file that cannot be read."""
     return StoreError(f"cannot read {path}: {error}", f"the store cannot read: {error}")
 
 
 def unwritable(path: str, error: apsw.Error) -> StoreError:
-    """The store's file cannot be written."""
+    """The error for a file that cannot be written."""
     return StoreError(f"cannot write {path}: {error}", f"the store cannot write: {error}")

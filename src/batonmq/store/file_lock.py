@@ -1,6 +1,6 @@
-"""A lock file: the system takes the lock back when the process ends, however it ends.
+"""A lock file: the system releases the lock when the process ends, however it ends.
 
-It says who holds the lock, for others to read:
+It names the holder of the lock, for others to read:
 
     4711                     the process
     orders.db-socket         a note of its own, or no such line
@@ -23,7 +23,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(handle: int, *, wait: bool) -> None:
-        # One byte far beyond what is written, since others must still be able to read who holds the lock.
+        # One byte far beyond the text, since others must still be able to read who holds the lock.
         os.lseek(handle, 1 << 20, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)
@@ -38,23 +38,23 @@ class Locked(Exception):
     """Another process holds the lock."""
 
     def __init__(self, said: str = "") -> None:
-        """``said`` is what the file holds."""
+        """``said``: the contents of the file."""
         super().__init__(said)
         process, _, note = said.partition("\n")
         self.process = process.strip() if process.strip().isdigit() else ""
         """The number of that process, "" if it has not written it."""
         # A note without its end is being written.
         self.note = note[:-1] if note.endswith("\n") else ""
-        """What it says about itself, "" for nothing."""
+        """Its own note; "": none."""
 
 
 class FileLock:
-    """Held until it is released. The file stays: deleting it would race with others."""
+    """A lock, held until it is released. The file stays: deleting it would race with others."""
 
     __slots__ = ("_handle",)
 
     def __init__(self, path: str, *, wait: bool = False) -> None:
-        """Raises Locked when another holds it and ``wait`` is False, OSError when the file cannot be made."""
+        """Raises Locked if another holds it and ``wait`` is False, OSError if the file cannot be created."""
         while True:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
             try:
@@ -70,7 +70,7 @@ class FileLock:
             if self._is_named(path):
                 reached("lock.taken")
                 return
-            # Somebody has deleted or replaced the file meanwhile: this one keeps nobody out.
+            # The file was deleted or replaced meanwhile, so this lock keeps nobody out.
             self.release()
 
     def _is_named(self, path: str) -> bool:
@@ -82,13 +82,13 @@ class FileLock:
     def say(self, note: str = "") -> None:
         """Write which process this is, and a note, for others to read."""
         text = os.fsencode(f"{os.getpid()}\n{note}\n" if note else f"{os.getpid()}\n")
-        # A full disk keeps nobody from emptying a queue: others cannot read who it is, that is all.
+        # A full disk must not keep anybody from emptying a queue; only the holder's name is missing then.
         with contextlib.suppress(OSError):
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, os.write(self._handle, text))
 
     def release(self) -> None:
-        """Let others have it. In a forked child: the parent still has it (flock(2))."""
+        """Release the lock. In a forked child the parent still has it (flock(2))."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)

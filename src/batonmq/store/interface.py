@@ -1,6 +1,6 @@
-"""What the broker asks of a store.
+"""The broker's interface to a store.
 
-A store collects what happens during a turn of the host's loop and writes it as one transaction:
+A store collects the changes during a turn of the host's loop, and writes them as one transaction:
 
     insert, delete, update ...      collected, nothing written
     stage()                         on the loop: written into an open transaction
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Store(metaclass=ABCMeta):
-    """Where messages and definitions are kept. Not thread-safe but for ``commit``."""
+    """Keeps messages and definitions. Not thread-safe, except for ``commit``."""
 
     def __init__(self) -> None:
-        # True where messages can be left to the store alone, and read back.
+        # Can messages be left to the store alone, and read back?
         self.pages = False
         # The number of the batch that is being collected, and of the last one on the disk.
         self.batch = 1
@@ -45,17 +45,17 @@ class Store(metaclass=ABCMeta):
         self.pending_bytes = 0
         # Why the store cannot write now; None when it can.
         self.error: StoreError | None = None
-        # Somebody waits for the batch that is being collected: it must have reached the disk, whatever is in it.
+        # Must the batch that is being collected reach the disk, whatever is in it, as somebody waits for it?
         self.must_sync = False
-        # Was something committed that a loss of power may still take back, as nobody waited for it?
+        # Can a loss of power still undo a commit, as nobody waited for it?
         self.is_unsynced = False
-        # Is most of what it occupies free? Then ``shrink`` gives some of that back.
+        # Is most of the file's space free? Then ``shrink`` gives some of it back.
         self.is_sparse = False
-        # How long the last commit took to write and to wait for the disk.
+        # How long the last commit took to write and to wait for the disk, in seconds.
         self.commit_seconds = 0.0
-        # Counts definitions, lanes and dropped ranges: an operation that moves it has changed what is durable.
+        # Counts changes of definitions and lanes, and dropped ranges: an operation that raises it has a durable effect.
         self.changes = 0
-        # The number of this opening, and of the last one in which anything was done.
+        # The number of this opening, and of the last one that served queues.
         self.opening = 0
         self.served = 0
         self._last_lane = 0
@@ -63,8 +63,7 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def open(self) -> Snapshot:
-        """Open, mend what a crash left, and tell what there is.
-
+        """Open the store, repair the effects of a crash, and return its contents.
         Raises StoreError when the file cannot be opened, StoreCorrupt when it is not a store of ours.
         """
 
@@ -78,15 +77,15 @@ class Store(metaclass=ABCMeta):
         return self._last_lane
 
     def release_lane(self, lane_id: int) -> None:
-        """A lane of which nothing ever reached the store may be used again."""
+        """Free the number of a lane that never reached the store."""
         self._free_lanes.append(lane_id)
 
     def changed(self) -> None:
-        """What is durable has changed, without a definition or a lane having come or gone."""
+        """Note a durable change other than one of definitions or lanes."""
         self.changes += 1
 
     def must_reach_disk(self) -> None:
-        """Somebody waits for the batch that is being collected, whatever is in it, and for all before it."""
+        """Have the batch that is being collected reach the disk, whatever is in it, with all before it."""
         self.must_sync = True
 
     @abstractmethod
@@ -120,10 +119,10 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def delete(self, queued: QueuedMessage) -> None:
-        """A message is settled, or gone in another way."""
+        """Delete a message that is settled, or has left its queue otherwise."""
 
     def delete_all(self, settled: list[QueuedMessage]) -> None:
-        """These messages are settled."""
+        """Delete settled messages."""
         for queued in settled:
             self.delete(queued)
 
@@ -137,37 +136,37 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def insert_dependent(self, copy: Message, origin: QueuedMessage) -> None:
-        """The copy, which was just put into queues, stands for a message that goes with the same batch: a dead letter.
+        """Note a copy just put into queues, such as a dead letter, whose original leaves its place in the same batch.
 
-        If the batch fails, no publisher can be told that his message is not kept, so the copy is tried again with it.
+        If the batch fails, no publisher can be told, so the copy is tried again with the change of the original.
         """
 
     @abstractmethod
     def drop_dependents(self, origin: QueuedMessage) -> list[QueuedMessage]:
-        """The message stays after all: forget its dependents in batches that failed, and return them."""
+        """The original stays after all: drop its dependents in failed batches, and return them."""
 
     @abstractmethod
     def update(self, queued: QueuedMessage) -> None:
-        """A message came back, was handed out again, or changed otherwise: keep its count and its state."""
+        """Keep the count and the state of a message that came back, was handed out again, or changed otherwise."""
 
     @abstractmethod
     def rewrite(self, queued: QueuedMessage) -> None:
-        """A kept message has other properties: keep them with what else becomes of it in this batch."""
+        """Keep the new properties of a stored message, with its other changes in this batch."""
 
     @abstractmethod
     def hold(self, queued: QueuedMessage) -> None:
-        """A message was handed out past others that wait before it, where no mark can say so.
+        """Note the delivery of a message past others before it, which no mark can record.
 
-        Should it not be settled before the process ends, this delivery counts as one that failed.
+        If it is not settled before the process ends, this delivery counts as failed.
         """
 
     @abstractmethod
     def note_done(self, guest: int, number: int, outcome: int) -> None:
-        """What another process asked for under that number is done with what is inserted beside it, or is not."""
+        """Keep the outcome of another process's command, in one transaction with the messages of this batch."""
 
     @abstractmethod
     def forget_done(self, guest: int, last: int) -> None:
-        """That process knows the outcomes up to this number."""
+        """Forget the outcomes up to this number, which that process knows."""
 
     @abstractmethod
     def read_done(self) -> list[tuple[int, int, int]]:
@@ -175,40 +174,39 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def note_serving(self) -> None:
-        """From now on places in lanes are given away, in this opening."""
+        """Note that this opening serves queues, and so assigns places in lanes, from now on."""
 
     @abstractmethod
     def mark_handed(self, lane_id: int, position: int) -> None:
-        """Everything in the lane up to this position has been in a consumer's hands."""
+        """Mark everything in the lane up to this position as handed out to consumers."""
 
     @abstractmethod
     def drop_mark(self, lane_id: int) -> None:
-        """Nothing of the lane is in a consumer's hands any more: a mark that is not written yet need not be."""
+        """Drop a mark that is not written yet, as no consumer holds a message of the lane any more."""
 
     @abstractmethod
     def note_handed(self, lane_id: int, position: int) -> bool:
-        """Note the same so that it outlives the process from now on; False: only the next commit does that."""
+        """Note the same at once, so that it outlives the process; False: only the next commit will do that."""
 
     @abstractmethod
     def insert_delayed(self, queued: QueuedMessage, due: int, return_row: int) -> None:
-        """Keep a message that waits until ``due`` (ms of the epoch), to stand in ``return_row`` then; 0 is the tail."""
+        """Keep a message that waits until ``due`` (ms of the epoch), and then goes to ``return_row``; 0: the tail."""
 
     @abstractmethod
     def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
-        """A kept message has another row from now on: it begins to wait, or (``due`` 0) has become ready."""
+        """Give a stored message another row: it begins to wait, or (``due`` 0) has become ready."""
 
     @abstractmethod
     def read_delayed(self, lane_id: int, after: tuple[int, int], most: int, most_bytes: int) -> StoredRun:
-        """Of a lane of messages that wait those after a time and a row, the next due first.
-
+        """The messages of a lane of delayed ones after a time and a row, the next due first.
         Never while ``busy``. Raises StoreError.
         """
 
     @abstractmethod
     def insert_dedup_key(self, number: int, key: bytes, at: int) -> None:
-        """Keep the key of a message that is not to come twice, with when it came (ms of the epoch).
+        """Keep the deduplication key of a message, with the time of its arrival (ms of the epoch).
 
-        ``number`` is built as a row is. The key is refused, and kept, together with what is inserted beside it.
+        ``number`` is built like a row. The key is kept or lost together with the messages of this batch.
         """
 
     @abstractmethod
@@ -217,11 +215,11 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def read_dedup_keys(self, lane_id: int) -> list[tuple[int, bytes, int]]:
-        """A lane's keys in the order of their numbers: number, key, when. For the start. Raises StoreError."""
+        """A lane's keys in the order of their numbers: number, key, time. Only for the start. Raises StoreError."""
 
     @abstractmethod
     def share(self, message: Message) -> None:
-        """The message goes to several durable queues: keep its body once."""
+        """Keep the body of a message to several durable queues once."""
 
     @abstractmethod
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
@@ -229,10 +227,9 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def read_run(self, after_row: int, last_row: int, most: int, most_bytes: int, *, committed: bool) -> StoredRun:
-        """As ``read``, for a queue that reads on.
+        """Like ``read``, for a queue that reads further.
 
-        ``committed``: at any time, what has been committed; what was collected since then does not show. Raises
-        StoreError.
+        ``committed``: allowed at any time, and sees only committed changes. Raises StoreError.
         """
 
     def read_ahead(self, after_row: int, last_row: int, like: Message) -> None:  # noqa: B027 (one that cannot need not)
@@ -247,7 +244,7 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def expired(self, after_row: int, last_row: int, now: int, most: int) -> list[StoredMessage]:
-        """Messages between the rows whose time is over (``now`` in ms of the epoch); never while ``busy``."""
+        """The expired messages between the rows (``now`` in ms of the epoch); never while ``busy``."""
 
     @abstractmethod
     def next_expiry(self, after_row: int, last_row: int) -> int:
@@ -255,17 +252,17 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def status(self) -> StoreStatus:
-        """How it stands; in less than a millisecond. On the loop, at any time. Raises StoreError."""
+        """The store's status, in less than a millisecond. On the loop, at any time. Raises StoreError."""
 
     def look(self) -> bool:
-        """Is the file gone? Then there is work: a commit that says so. For hosts, about once a second."""
+        """Check whether the file is gone: then there is work, a commit that fails. For hosts, about once a second."""
         return False
 
     def forked(self) -> None:  # noqa: B027 (a store without a file holds nothing)
-        """In a forked child: let go of what is the parent's, without touching it."""
+        """In a forked child: drop the parent's resources without touching them."""
 
     def has_room_again(self) -> bool:
-        """May messages be kept again? On a full disk settlements are kept, in room that was reserved, and they not."""
+        """May messages be kept again? On a full disk only settlements are, in reserved space."""
         return True
 
     def shrink(self) -> None:  # noqa: B027 (a store that is never sparse has nothing to do)
@@ -273,31 +270,31 @@ class Store(metaclass=ABCMeta):
 
     @abstractmethod
     def has_work(self) -> bool:
-        """Is anything collected, or to be tried again?"""
+        """Is anything collected, or due for a retry?"""
 
     def is_brief(self) -> bool:
-        """Would a commit of what is collected write a few pages, wait for the disk once, and do nothing else?
+        """Would a commit now write only a few pages, wait for the disk once, and do nothing else?
 
-        Then a host may commit on its loop, where it need not wake a thread and be woken by it.
+        Then a host may commit on its loop, without the wake-ups of a thread.
         """
         return False
 
     @abstractmethod
     def stage(self) -> None:
-        """Write what was collected into an open transaction. A failure shows in ``commit``."""
+        """Write the collected changes into an open transaction. A failure shows in ``commit``."""
 
     @abstractmethod
     def commit(self) -> None:
         """Make the staged batch durable. May block; raises StoreError, and then nothing of the batch is kept.
 
-        A batch of settlements and marks alone, for which nobody waits, survives the end of this process when this
-        returns, and a loss of power as soon as the next batch does: what such a loss takes back is delivered again.
+        A batch of only settlements and marks, for which nobody waits, survives the end of this process once this
+        returns, but a loss of power only once the next batch does: messages whose settlement is lost are redelivered.
         """
 
     @abstractmethod
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:
-        """The commit returned. On an error: the messages that are not kept; the rest will be tried again."""
+        """Handle the result of a commit. On an error returns the messages that are lost; the rest is tried again."""
 
     @abstractmethod
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:
-        """Commit what is left and close. ``waiting``: how many messages and bytes each lane has, where it is known."""
+        """Commit the rest and close. ``waiting``: the messages and bytes of each lane, as far as they are known."""

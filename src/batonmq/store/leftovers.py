@@ -1,4 +1,4 @@
-"""What an earlier opening left beside a store's file, looked at before SQLite sees it."""
+"""Files that an earlier opening left beside a store's file, checked before SQLite sees them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def set_aside(path: str) -> None:
 
 
 def _remove_index(path: str) -> None:
-    """That of the old log may still be in use by whoever has the old file: the new file gets one of its own."""
+    """Remove the old log's index: a process with the old file open may still use it, so the new file gets its own."""
     try:
         system().delete(path + "-shm")
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Finds commits in SQLite's log that SQLite does not see, since it reads the log only up to the first wrong frame.
 
-After a power cut it ends like that, too: what stands behind was not synced, and not confirmed. So does the log of a
-process that was killed in the middle of a large commit: where SQLite had written a page twice, it mends the checksums
-behind it last of all. So it can only be told.
+After a power cut a log ends like that, too: the part after it was not synced, and not confirmed. So does the log of a
+process that was killed in the middle of a large commit: if SQLite had written a page twice, it corrects the later
+checksums at the very end. So a break can only be reported.
 The form is that of https://www.sqlite.org/fileformat2.html#walformat and https://www.sqlite.org/walformat.html.
 """
 
@@ -19,31 +19,31 @@ __all__ = ["LogBreak", "log_break"]
 HEADER = struct.Struct(">8I")
 FRAME = struct.Struct(">6I")
 MAGIC = 0x377F0682
-# Of the index (-shm), in the order of this machine: where it has the number of the last frame that counts.
+# The place of the last valid frame's number in the index (-shm), in this machine's byte order.
 LAST_FRAME = struct.Struct("=16xI")
 MASK = 0xFFFFFFFF
-# A number that is made up anew whenever the log is begun anew.
+# The place of a random number that changes whenever the log is started again.
 SALT_2_AT = 20
 SALT = struct.Struct(">I")
 
 
 class LogBreak(NamedTuple):
-    """What of a log does not count."""
+    """The part of a log after a break."""
 
     what: str
     may_be_unfinished: bool = False
-    """Is it one commit, which a crash may have interrupted? Where there are more, the first was whole once."""
+    """Is it a single commit, which a crash may have interrupted? Of several, the first was complete once."""
     was_synced: bool = False
-    """Is it known that the disk had it? Then no loss of power explains it."""
+    """Is it known to have been synced? Then a loss of power cannot explain the break."""
 
     def __str__(self) -> str:
         return self.what
 
 
 def log_break(path: str) -> LogBreak | None:
-    """What of the log of a file, which a connection has read, does not count, and may have been confirmed once.
+    """The part of a file's log after a break, which may have been confirmed once; a connection has to have read it.
 
-    Of a file that somebody writes to, a commit may just be on its way.
+    While another process writes to the file, it may be a commit under way.
     """
     synced_salt, synced = log_end(path)
     try:
@@ -59,7 +59,7 @@ def log_break(path: str) -> LogBreak | None:
             count = (size - HEADER.size) // frame_size
             last = _last_frame(path)
             lost = 0
-            # The header comes last: of a log that was begun anew meanwhile nothing is known.
+            # The header is read last: nothing is known of a log that was started again meanwhile.
             file.seek(SALT_2_AT)
             if synced > last and SALT.unpack(file.read(SALT.size))[0] == synced_salt:
                 return LogBreak(
@@ -88,7 +88,7 @@ def _last_frame(path: str) -> int:
 
 
 def _sums(words: tuple[int, ...], *, is_big: bool) -> tuple[int, int]:
-    """The checksum of a log (section 4.2). Words are summed in the order that the log says."""
+    """The checksum of a log (section 4.2), for words in the log's byte order."""
     if not is_big:
         words = struct.unpack(f"<{len(words)}I", struct.pack(f">{len(words)}I", *words))
     first = second = 0

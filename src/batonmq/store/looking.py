@@ -14,7 +14,7 @@ from batonmq.store.texts import from_file
 
 __all__ = ["look_into", "open_to_look", "read_vhosts"]
 
-# What rows of earlier formats do not have, by table: columns in their order, with what counts in their place.
+# The columns of each table in order, with the values that stand in for those that earlier formats lack.
 COLUMNS = {
     "definition": {"kind": "", "vhost": "", "name": "", "value": "", "arguments": "", "checksum": "NULL"},
     "lane": {
@@ -36,7 +36,7 @@ COLUMNS = {
 
 def open_to_look(path: str) -> apsw.Connection:
     """A connection that only reads. Raises apsw.Error."""
-    # Without a log nobody has it, and SQLite is not to make one.
+    # Without a log the file is not open anywhere, and SQLite must not create one.
     how = "mode=ro" if has_log(path) else "mode=ro&immutable=1"
     uri = f"file:{quote(str(Path(path).absolute()))}?{how}"
     db = apsw.Connection(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
@@ -45,7 +45,7 @@ def open_to_look(path: str) -> apsw.Connection:
 
 
 def look_into(db: apsw.Connection, path: str) -> int:
-    """Have a file of an earlier format seen as one of this; returns its format. Raises apsw.Error, StoreCorrupt."""
+    """Show a file of an earlier format in this one; returns its format. Raises apsw.Error, StoreCorrupt."""
     application, version = db.pragma("application_id"), db.pragma("user_version")
     if application != APPLICATION_ID or not isinstance(version, int) or version < 1:
         raise StoreCorrupt(f"{path} is not a BatonMQ store")
@@ -59,13 +59,13 @@ def look_into(db: apsw.Connection, path: str) -> int:
                 continue
             seen = ", ".join(name if name in there else f"{instead} AS {name}" for name, instead in columns.items())
             source = f"FROM main.{table}" if there else "WHERE 0"
-            # A name is looked for among temporary ones first.
+            # SQLite looks up names among temporary objects first.
             db.execute(f"CREATE TEMP VIEW {table} AS SELECT {seen} {source}")
     return version
 
 
 def read_vhosts(path: str) -> set[str]:
-    """The virtual hosts that the file knows of; none where there is no file. Raises StoreError."""
+    """The names of the virtual hosts in the file; empty if there is no file. Raises StoreError."""
     if not Path(path).exists():
         return set()
     try:

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["SLICE", "Maintenance", "delete_trash"]
 
-# Rows that one batch deletes beside its own work: about 5 ms.
+# The rows that one batch deletes besides its own work: about 5 ms.
 SLICE = 5_000
-# Rows that one batch deletes while the disk is full.
+# The rows that one batch deletes while the disk is full.
 SHORT_SLICE = 250
-# Free pages that are kept for the next burst; what goes beyond is given back to the file system, some at a time.
+# The free pages kept for the next burst; further ones are given back to the file system, some at a time.
 FREE_PAGES_KEPT = 8_192
 VACUUM_PAGES = 2_048
-# Pages that are given back at a time while the disk is full, when the log must not become long.
+# The pages given back at a time while the disk is full, when the log must stay short.
 SHORT_VACUUM_PAGES = 128
 
 
 class Maintenance:
-    """Works in the committer's thread on the store's connection, but for what is said to be called on the loop."""
+    """Works in the committer's thread on the store's connection, except for the methods that are for the loop."""
 
     __slots__ = ("_db", "_dropped", "_has_looked", "_has_vacuumed", "_slice", "_wants_vacuum", "has_work", "is_sparse")
 
@@ -46,12 +46,12 @@ class Maintenance:
         self._has_looked = False
         self._dropped: set[int] = set()
         self.has_work = False
-        """May there be trash left, or was a vacuum asked for?"""
+        """May there be trash left, or was a vacuum requested?"""
         self.is_sparse = False
         """Is most of the file free?"""
 
     def begin(self) -> None:
-        """Find out what an earlier opening left to do."""
+        """Find the work that an earlier opening left."""
         self._dropped.update(lane_id for (lane_id,) in rows(self._db, "SELECT DISTINCT low >> 45 FROM trash"))
         self.has_work = bool(self._dropped)
 
@@ -59,16 +59,16 @@ class Maintenance:
 
     @property
     def dropped(self) -> frozenset[int]:
-        """Lanes whose numbers are not to be used again yet."""
+        """Lanes whose numbers must not be used again yet."""
         return frozenset(self._dropped)
 
     def drop(self, lanes: list[int]) -> None:
-        """There may be trash; the numbers of these lanes may be used again when it is gone."""
+        """Note that there may be trash, and that these lanes' numbers are free once it is deleted."""
         self.has_work = True
         self._dropped.update(lanes)
 
     def freed(self) -> list[int]:
-        """Lanes that were dropped and are empty by now."""
+        """Dropped lanes that are empty by now."""
         if self.has_work or not self._dropped:
             return []
         freed = list(self._dropped)
@@ -82,7 +82,10 @@ class Maintenance:
     # ------------------------------------------------------------------ in the committer's thread
 
     def work(self, transaction: Transaction) -> None:
-        """Delete a slice of the trash, inside the batch's transaction; vacuum if that was asked for and it is empty."""
+        """Delete a slice of the trash, inside the batch's transaction.
+
+        Without trash, and in a transaction with no changes by the broker, vacuum if that was requested.
+        """
         if not self.has_work:
             # The check takes 14,000 instructions, a twentieth of a small commit; a batch that only adds frees nothing.
             if transaction.may_free or not self._has_looked:
@@ -94,7 +97,7 @@ class Maintenance:
         if not trash:
             self.has_work = False
             if self._wants_vacuum and transaction.is_empty:
-                # Of what is to be kept nothing is given back: the file is as large after each burst as after the last.
+                # The pages for the next burst stay, so the file is as large after each burst as after the last.
                 spare = self._free_pages() - FREE_PAGES_KEPT
                 if spare > 0:
                     db.execute(f"PRAGMA incremental_vacuum({min(spare, VACUUM_PAGES)})").fetchall()
@@ -108,19 +111,19 @@ class Maintenance:
 
     @property
     def wants_checkpoint(self) -> bool:
-        """Is the vacuum over? The file itself is cut when the log is copied."""
+        """Is the vacuum finished? The file itself is truncated when the log is copied."""
         return self._has_vacuumed and not self.is_sparse
 
     def checkpointed(self) -> None:
-        """The log was copied."""
+        """Note that the log was copied."""
         self._has_vacuumed = False
 
     def run_short(self) -> None:
-        """The disk is full: from now on in small steps."""
+        """The disk is full: work in small steps from now on."""
         self._slice = SHORT_SLICE
 
     def vacuum_short(self) -> bool:
-        """Give some free pages back to a disk that is full; False: there are none, or it has no room even for that."""
+        """Give some free pages back to a full disk; False: there are none, or there is no room even for that."""
         db = self._db
         if not self._free_pages():
             return False
@@ -134,13 +137,13 @@ class Maintenance:
         return int(rows(self._db, "PRAGMA freelist_count")[0][0])
 
     def _is_mostly_free(self) -> bool:
-        """Is there so much free space that giving it back pays? It moves the pages in use, so they should be few."""
+        """Is there so much free space that giving it back pays? This moves the used pages, so they should be few."""
         free = self._free_pages()
         return free > FREE_PAGES_KEPT and free * 4 > 3 * int(rows(self._db, "PRAGMA page_count")[0][0])
 
 
 def delete_trash(db: apsw.Connection, low: int, high: int, *, most: int) -> None:
-    """Delete the first rows of a range of trash, or keys where there are some left; the range is noted anew."""
+    """Delete the first rows of a range of trash, or keys if any are left, and shorten the range."""
     if _is_whole_lane(low) and _delete_keys(db, low, high, most):
         return
     slice_ = rows(db, "SELECT id, shared FROM message WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, most))
@@ -155,7 +158,7 @@ def delete_trash(db: apsw.Connection, low: int, high: int, *, most: int) -> None
 
 
 def _delete_keys(db: apsw.Connection, low: int, high: int, most: int) -> bool:
-    """Delete a slice of the keys of a lane that is gone; tell whether there were any."""
+    """Delete a slice of the keys of a deleted lane; returns whether there were any."""
     slice_ = rows(db, "SELECT id FROM seen WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?", (low, high, most))
     if slice_:
         db.execute("DELETE FROM seen WHERE id BETWEEN ? AND ?", (low, slice_[-1][0]))
@@ -163,5 +166,5 @@ def _delete_keys(db: apsw.Connection, low: int, high: int, most: int) -> bool:
 
 
 def _is_whole_lane(low: int) -> bool:
-    """Does a range of trash begin where a lane does? Purges begin after the first row, which no message has."""
+    """Is a range of trash a whole lane? Purges begin after a lane's first row, which no message has."""
     return low & POSITION_MASK == 0

@@ -53,10 +53,10 @@ class MemoryStore(Store):
         return True
 
     def undelete(self, queued: QueuedMessage) -> None:
-        """No deletion fails here."""
+        """Do nothing: no deletion fails here."""
 
     def insert_dependent(self, copy: Message, origin: QueuedMessage) -> None:
-        """No batch fails here."""
+        """Do nothing: no batch fails here."""
 
     def drop_dependents(self, origin: QueuedMessage) -> list[QueuedMessage]:
         return []
@@ -74,19 +74,19 @@ class MemoryStore(Store):
         self._work = True
 
     def forget_done(self, guest: int, last: int) -> None:
-        """There are no outcomes."""
+        """Do nothing: there are no outcomes."""
 
     def read_done(self) -> list[tuple[int, int, int]]:
         return []
 
     def note_serving(self) -> None:
-        """There is no other opening."""
+        """Do nothing: there is no other opening."""
 
     def mark_handed(self, lane_id: int, position: int) -> None:
         self._work = True
 
     def drop_mark(self, lane_id: int) -> None:
-        """There are none."""
+        """Do nothing: there are no marks."""
 
     def note_handed(self, lane_id: int, position: int) -> bool:
         return True  # nothing outlives the process
@@ -110,7 +110,7 @@ class MemoryStore(Store):
         return []
 
     def share(self, message: Message) -> None:
-        """Bodies in memory are shared as they are."""
+        """Do nothing: bodies in memory are shared anyway."""
 
     def read(self, after_row: int, last_row: int, most: int, most_bytes: int) -> list[StoredMessage]:
         return []
@@ -141,7 +141,7 @@ class MemoryStore(Store):
         self.batch += 1
 
     def commit(self) -> None:
-        """There is nothing to wait for."""
+        """Do nothing: there is nothing to wait for."""
         self._commit_times.note(0.0)
 
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:

@@ -1,6 +1,6 @@
-"""The pages of a database as they lie in the file, for what SQLite refuses to read: cells of leaves, and records.
+"""Reads the pages of a database directly, where SQLite refuses to: cells of leaves, and records.
 
-The form is that of https://www.sqlite.org/fileformat2.html. A page that is damaged gives the cells that are whole.
+The form is that of https://www.sqlite.org/fileformat2.html. A damaged page yields its whole cells.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HEADER_SIZE = 100
 PAGE_SIZE = 8192
 TABLE_LEAF = 0x0D
 INDEX_LEAF = 0x0A
-# What the map of pointers says that a page is (section 1.8).
+# Kinds of pages in the pointer map (section 1.8).
 FREE, OVERFLOW_FIRST, OVERFLOW_NEXT = 2, 3, 4
 INTEGER_SIZES = (0, 1, 2, 3, 4, 6, 8)
 # Types that no record is written with; SQLite reads them as NULL.
@@ -27,7 +27,7 @@ Values: TypeAlias = list[int | float | str | bytes | None]
 
 
 class Pages:
-    """A file without a log, or of which the log does not count."""
+    """The pages of a file, without its log."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
@@ -39,7 +39,7 @@ class Pages:
         self._usable = self._size - (header[20] if header[20] < 32 else 0)
         self._has_map = header[52:56] != bytes(4) or header[:16] != b"SQLite format 3\0"
         self.count = -(-path.stat().st_size // self._size)
-        """How many there are."""
+        """The number of pages."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +54,7 @@ class Pages:
         return self._file.read(self._size).ljust(self._size, b"\0")
 
     def _kinds(self) -> Iterator[tuple[int, int]]:
-        """Each page that is not a map, with what its map says of it; 0: that is not known."""
+        """Each page that is not a map, with its kind in the map; 0: unknown."""
         per_map = self._usable // 5
         number = 2 if self._has_map else 1
         if self._has_map:
@@ -70,9 +70,9 @@ class Pages:
             number += per_map + 1
 
     def rows(self) -> Iterator[tuple[int, Values]]:
-        """All rows of all tables that lie in pages which are not free: number and values.
+        """All rows of all tables in pages that are not free: number and values.
 
-        A row of a table WITHOUT ROWID has the number 0. What is not a record is passed over.
+        A row of a table WITHOUT ROWID has the number 0. Cells that are not records are skipped.
         """
         for number, kind in self._kinds():
             if kind in (FREE, OVERFLOW_FIRST, OVERFLOW_NEXT):
@@ -84,7 +84,7 @@ class Pages:
 
     def _cells(self, page: bytes, start: int) -> Iterator[tuple[int, Values]]:
         is_table = page[start] == TABLE_LEAF
-        # Never more than fit, whatever the page says.
+        # Never more than fit, whatever the page claims.
         count = min(int.from_bytes(page[start + 3 : start + 5], "big"), self._usable // 4)
         for entry in range(count):
             at = start + 8 + 2 * entry

@@ -32,9 +32,9 @@ LANES_WITH_KEYS = (
 
 
 class Queries:
-    """Reads through two connections: the store's own, which sees what was written, and one that sees what is committed.
+    """Reads through two connections: the store's own, which sees uncommitted changes, and one that sees committed ones.
 
-    The second reads at any time, so that a long backlog is not read in the pauses between commits alone.
+    The second can read at any time, so that a long backlog is not only read in the pauses between commits.
     """
 
     __slots__ = ("_ahead", "_committed", "_db", "_path", "_returned", "_with_keys")
@@ -43,7 +43,7 @@ class Queries:
         """Raises apsw.Error."""
         self._db = db
         self._path = path
-        # By lane, the last row that a crash has brought back: those up to it count once more than they say.
+        # By lane, the last row that a crash has brought back: rows up to it count one return more than they record.
         self._returned = read_returned(db)
         # The lanes that have keys for de-duplication; None: not read yet.
         self._with_keys: set[int] | None = None
@@ -56,7 +56,7 @@ class Queries:
         self._committed.close()
 
     def drop_lane(self, lane_id: int) -> None:
-        """The lane's number may come again for another queue."""
+        """Forget a lane, whose number may be used for another queue."""
         self._returned.pop(lane_id, None)
         self._ahead.forget(lane_id)
 
@@ -71,7 +71,7 @@ class Queries:
         return unpack(packed, after_row) if packed is not None else None
 
     def messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
-        """The messages of a lane that ``where`` finds, what was written and is not committed too. Raises StoreError."""
+        """The messages of a lane that ``where`` finds, including uncommitted ones. Raises StoreError."""
         return self._select(self._db, where, lane_id, values, most_bytes)
 
     def committed_messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
@@ -114,7 +114,7 @@ class Queries:
         return sound
 
     def pages(self) -> tuple[int, int]:
-        """How many pages the file has, and how many of them are free, by what is committed. Raises StoreError."""
+        """The number of pages of the file, and of free ones, by the committed state. Raises StoreError."""
         try:
             found = [int(rows(self._committed, f"PRAGMA {name}")[0][0]) for name in ("page_count", "freelist_count")]
         except apsw.Error as error:
@@ -122,7 +122,7 @@ class Queries:
         return found[0], found[1]
 
     def outcomes(self) -> list[tuple[int, int, int]]:
-        """What other processes asked for and is done: process, number, outcome. Raises StoreError."""
+        """The outcomes of other processes' commands: process, number, outcome. Raises StoreError."""
         return self._rows("SELECT guest, number, outcome FROM done ORDER BY guest, number")
 
     def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:

@@ -15,11 +15,11 @@ from batonmq.store.checksums import ADDED, MODULUS, WRONG, address_sum
 from batonmq.store.records import StoredMessage, StoredRun
 from batonmq.store.texts import from_file
 
-# What is not as it is with most messages comes as one text, and NULL with most: each column costs 0.05 us. Up to the
-# first value a crash has brought back what was not given back before, counted once more than its row says. A message of
-# which nothing but the framing is unusual has that as one number, as a text takes 1 us more: there may be millions. One
-# that was given back and never counted is told by a count beyond all others (``UNCOUNTED`` of queued.py).
-# An address comes as bytes: a text that a damaged file has may be no UTF-8, at which a cursor gives up.
+# The unusual values of a row come as one text, which is NULL for most messages: each column costs 0.05 us. Rows up to
+# the first parameter were brought back by a crash and, unless given back before, count one delivery more than recorded.
+# A message whose only unusual value is the framing has that as a number, as a text takes 1 us more: there may be
+# millions. One that was given back and never counted has a count beyond all others (``UNCOUNTED`` of queued.py).
+# An address comes as bytes: in a damaged file a text may not be UTF-8, at which a cursor fails.
 SELECT = (
     "SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties,"
     " CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = message.shared) ELSE message.body END,"
@@ -32,13 +32,13 @@ SELECT = (
 # A body has at most 1,000,000,000 bytes in SQLite.
 SIZE_BITS: Final = 30
 SIZE_MASK: Final = (1 << SIZE_BITS) - 1
-# Between two rows, after a time and a row of a lane of delays, and of a lane those whose time is over.
+# Rows between two; rows of a lane of delayed messages after a time and a row; expired rows of a lane.
 IN_ORDER = "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 DELAYED = "WHERE id >> 45 = ? AND due > 0 AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?"
 EXPIRED = "WHERE id >> 45 = ? AND expires > 0 AND expires <= ? AND id > ? ORDER BY expires LIMIT ?"
 
 OUT_OF_BODY = "its framing has its body where it has none"
-# How often a message can have been delivered; and what stands for one that came back, and was never counted.
+# The highest delivery count, which marks a message that came back and was never counted.
 COUNT_MAX = UNCOUNTED
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ if TYPE_CHECKING:
 def select_run(
     db: apsw.Connection, where: str, values: tuple[int, ...], most_bytes: int, returned_to: int
 ) -> StoredRun:
-    """The messages of a lane that ``where`` finds, until their bodies make up that many bytes. Raises apsw.Error.
-
+    """The messages of a lane that ``where`` finds, until their bodies reach that many bytes. Raises apsw.Error.
     ``returned_to``: the last row of the lane that a crash found in a consumer's hands; 0: none.
 
     2.5 us for a message of 1 KiB, of which SQLite takes 1.3, and its checksum 0.5.
@@ -71,7 +70,8 @@ def select_run(
     framing: Framing | None = None
     sum_of: Any = crc32
     for row, new_exchange, new_key, new_raw, body, unusual, checksum in entries:
-        # Like messages share the objects of their address and properties, as a publisher's do: encoders go by identity.
+        # Similar messages share the objects of their address and properties, like a publisher's: encoders compare by
+        # identity.
         try:
             if not (isinstance(new_exchange, bytes) and new_exchange == exchange_octets):
                 exchange_octets = _octets(new_exchange)
@@ -142,7 +142,7 @@ def _unusual(
 ) -> StoredMessage:
     expires, returns, stored, shared, due, return_row, dead, code, start, size, _ = map(int, values.split())
     if not 0 <= returns <= COUNT_MAX:
-        # It is counted on, and what SQLite has no number for would hold up every batch.
+        # It will be counted up, and a number too large for SQLite would make every batch fail.
         raise ValueError(f"its count is {returns}")
     kind = DeadLetter if dead else Message
     if code:
@@ -157,10 +157,10 @@ def _unusual(
 
 
 def check_order(run: StoredRun, after_row: int, last_row: int) -> None:
-    """A run that was read ``IN_ORDER`` has rows between two, each once. Raises apsw.CorruptError.
+    """Check that a run read ``IN_ORDER`` has only rows between two, each once. Raises apsw.CorruptError.
 
-    SQLite looks for the first one and goes on from there: where a page has the rows of another, they would come again
-    and again.
+    SQLite searches for the first one and continues from there: if a page has the rows of another page, the same rows
+    would come again and again.
     """
     found = run.rows
     if found and not (after_row < found[0] and found[-1] <= last_row and found == sorted(found)):

@@ -84,7 +84,7 @@ class ReadingAhead:
         return page.packed
 
     def forget(self, lane_id: int) -> None:
-        """The lane's number may come again for another queue."""
+        """Forget a lane, whose number may be used for another queue."""
         self._pages.pop(lane_id, None)
 
     def close(self) -> None:

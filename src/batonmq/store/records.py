@@ -1,4 +1,4 @@
-"""What a store keeps and gives back, and how its rows are numbered."""
+"""The records of a store, and the numbers of its rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 POSITION_BITS: Final = 45
 POSITION_MASK: Final = (1 << POSITION_BITS) - 1
 LANES_MAX: Final = (1 << (63 - POSITION_BITS)) - 1
-# Instead of a priority: the lane where a queue's messages wait for their time.
+# In place of a priority: the lane of a queue's delayed messages.
 DELAY_LANE: Final = -1
 
 
@@ -47,7 +47,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class LaneRecord:
-    """A lane that was found at the start: whose it is, how many messages wait in it and the last one's row."""
+    """A lane found at the start: its owner, the number of waiting messages, and the last one's row."""
 
     lane_id: int
     vhost: str
@@ -60,7 +60,7 @@ class LaneRecord:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a broker needs to come up again, but the messages, which are read as they are wanted."""
+    """Everything that a broker needs to start again, except the messages, which are read on demand."""
 
     definitions: list[Definition]
     lanes: list[LaneRecord]
@@ -74,26 +74,26 @@ class StoredMessage:
     message: Message
     expires_at: int = 0
     returns: int = 0
-    """As a ``QueuedMessage`` has it; however often it came back uncounted, that is one time."""
+    """As in a ``QueuedMessage``; any number of uncounted returns is one."""
     stored: int = DURABLE
     due: int = 0
     return_row: int = 0
 
     @property
     def return_count(self) -> int:
-        """How often it came back from a consumer, and that counted."""
+        """How often it came back from a consumer in a way that counts."""
         return self.returns & (UNCOUNTED - 1)
 
 
 @dataclass(slots=True)
 class StoredRun:
-    """Messages read back in the order of their rows, by columns: an object less for each than StoredMessages take."""
+    """Messages read back in the order of their rows, by columns: one object fewer per message than StoredMessages."""
 
     rows: list[int] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    # By row, those of which anything differs from a StoredMessage's defaults.
+    # By row, the messages that differ in anything from a StoredMessage's defaults.
     unusual: dict[int, StoredMessage] = field(default_factory=dict)
-    # Rows that are no message, as a damaged file may have them, and what is wrong with each.
+    # Rows that are not messages, as in a damaged file, and the error of each.
     unreadable: dict[int, str] = field(default_factory=dict)
 
     def whole(self) -> list[StoredMessage]:

@@ -1,4 +1,4 @@
-"""Repairs what a crash left behind, before anything else is done with a store."""
+"""Repairs the effects of a crash, before anything else is done with a store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batonmq.store.write_ahead_log import CHECKPOINT_PAGES, CHECKPOINT_PAGES_MOS
 
 __all__ = ["Recovery"]
 
-# SQLite would rather walk along all messages.
+# Without INDEXED BY, SQLite would scan all messages.
 NEXT_SPILLED = "SELECT id FROM message INDEXED BY message_spilled WHERE stored = 2 AND id >= ? ORDER BY id LIMIT 1"
 DELETE_SPILLED = (
     "DELETE FROM message WHERE id IN"
@@ -24,9 +24,9 @@ DELETE_SPILLED = (
     # The index alone may be wrong.
     " AND stored = 2"
 )
-# Of queues that are there.
+# The trash of existing queues.
 TRASH_AMONG_OTHERS = "SELECT low, high FROM trash WHERE (low >> 45) IN (SELECT id FROM lane) ORDER BY low LIMIT 1"
-# Bodies that no message has any more.
+# Bodies that no message uses any more.
 DELETE_ORPHANS = (
     "DELETE FROM body WHERE id IN"
     " (SELECT id FROM body WHERE id NOT IN (SELECT shared FROM message WHERE shared > 0) LIMIT ?)"
@@ -34,7 +34,7 @@ DELETE_ORPHANS = (
 
 
 class Recovery:
-    """One opening's. Each step is a transaction; the disk may be full."""
+    """The recovery of one opening. Each step is a transaction; the disk may be full."""
 
     __slots__ = ("_db", "_log", "_slice")
 
@@ -44,28 +44,28 @@ class Recovery:
         self._slice = SLICE
 
     def run(self, marks: Mapping[int, int], opening: int) -> None:
-        """Mend the file; ``opening`` is the number of what begins now. Raises apsw.Error.
+        """Repair the file; ``opening`` is the number of the new opening. Raises apsw.Error.
 
-        What was handed to a consumer and not settled counts as delivered once more: everything up to the lane's mark,
-        in the store or in ``marks``, that is still there and was not given back. The lane notes up to where that is, as
-        there may be no room to write those messages once more. Trash and spilled messages go: at once where they lie
-        among others, and with the batches that follow where they are all that a lane has.
+        Messages that a consumer held count as delivered once more: everything up to the lane's mark, in the store or in
+        ``marks``, that is still there and was not given back. The lane records the last such row, as there may be no
+        room to write those messages again. Trash and spilled messages are deleted: at once if they lie among others,
+        and with later batches if a lane has nothing else.
         """
         db = self._db
 
         def note() -> bool:
             note_opening(db, opening)
             for lane_id, position in marks.items():
-                # What is beyond the last row was never written: its place is free.
+                # Rows beyond the last one were never written: their places are free.
                 db.execute(MARK, (min(position, self._last_position(lane_id)), lane_id))
             db.execute("UPDATE lane SET returned = handed WHERE handed > returned")
             return False
 
         reached("recovery.begun")
-        # First, as long as a copy of the log has not taken what room there is.
+        # First, before a copy of the log takes the remaining room.
         self._in_steps(note)
         reached("recovery.noted")
-        # What follows is done again when it is lost with the power.
+        # The later steps are repeated if a loss of power undoes them.
         db.execute("PRAGMA synchronous=NORMAL")
         among_others: list[int] = []
         self._in_steps(lambda: self._part_spilled(among_others))
@@ -77,9 +77,9 @@ class Recovery:
         reached("recovery.done")
 
     def _in_steps(self, step: Callable[[], bool]) -> None:
-        """Do a step after the other, each in a transaction, until one tells that nothing is left.
+        """Do one step after another, each in a transaction, until one returns that nothing is left.
 
-        The log stays short meanwhile, and the steps become as small as a disk that is full wants them.
+        The log stays short meanwhile, and the steps become smaller on a full disk.
         """
         most_pages = CHECKPOINT_PAGES_MOST
         is_done = is_log_empty = False
@@ -108,7 +108,7 @@ class Recovery:
         return (last[0][0] or first) & POSITION_MASK
 
     def _part_spilled(self, among_others: list[int]) -> bool:
-        """Tell the lanes that have spilled messages among others; those of queues that are gone are trash."""
+        """Find the lanes that have spilled messages among others; the spilled ones of deleted queues become trash."""
         there = {lane_id for (lane_id,) in rows(self._db, "SELECT id FROM lane")}
         among_others.clear()
         lane_id = 0
@@ -132,7 +132,7 @@ class Recovery:
         if lanes:
             first = lanes[-1] << POSITION_BITS
             self._db.execute(DELETE_SPILLED, (first, first | POSITION_MASK, self._slice))
-            # Only when nothing was left to delete: a step that finds the disk full is done once more.
+            # Only if nothing was left to delete: a step that finds the disk full is repeated.
             if not self._db.changes():
                 lanes.pop()
         return bool(lanes)

@@ -1,8 +1,7 @@
-"""Saves what can be saved of a damaged file into a new one; the old file stays as it is.
+"""Saves the readable part of a damaged file into a new one; the old file is not changed.
 
-A copy of it is read, with its log, as SQLite does, past what it cannot read. If there is such a thing, all pages are
-looked through one by one: a page that nothing leads to any more has its rows all the same. A row that is not what was
-written is left out, and told.
+A copy of it is read through SQLite, with its log, skipping unreadable parts. If there are any, all pages are searched
+one by one: a page that nothing refers to any more still has its rows. A damaged row is left out, and reported.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ LANE_COLUMNS = "id, vhost, queue, priority, handed, waiting, waiting_bytes, retu
 
 
 def repair_file(path: str, to: Path, advance: Callable[[int], None] = lambda _: None) -> Saved:
-    """Save what can be saved of a file into a new one. ``advance``: that many more messages are saved.
+    """Save the readable part of a file into a new one. ``advance`` is called with how many more messages are saved.
 
-    Raises StoreError where that cannot be done: the file is in use, is another program's or of a newer format, or the
-    new one is there already; and OSError.
+    Raises StoreError if the file is in use, belongs to another program or has a newer format, or if the new one exists;
+    and OSError.
     """
     if os.path.lexists(to) or has_log(str(to)):
         raise StoreError(f"{to} is there already")
@@ -70,9 +69,9 @@ class _Repair:
         self.new = folder / "new.db"
         self._advance = advance
         self._notes: list[str] = []
-        # Numbers from one to another that SQLite could not read.
+        # Ranges of row numbers that SQLite could not read.
         self._gaps: list[tuple[int, int]] = []
-        # Is there anything that cannot be read as SQLite does?
+        # Is there anything that cannot be read through SQLite?
         self._is_torn = False
 
     def run(self) -> Saved:
@@ -122,7 +121,7 @@ class _Repair:
         try:
             look_into(db, self._path)
             if any(what != "ok" for (what,) in rows(db, "PRAGMA integrity_check(1)")):
-                # Pages that nothing leads to have no errors of their own.
+                # Pages that nothing refers to cause no errors.
                 self._is_torn = True
             for row in self._table(db, "trash", "SELECT low, high, checksum FROM trash"):
                 rescue.take_trash(*row)
@@ -157,7 +156,7 @@ class _Repair:
         self._notes.append(what)
 
     def _table(self, db: apsw.Connection, name: str, sql: str) -> Iterator[Row]:
-        """The rows of a small table, up to where it cannot be read."""
+        """The rows of a small table, up to the first that cannot be read."""
         try:
             yield from db.execute(sql)
         except (apsw.Error, UnicodeDecodeError) as error:
@@ -170,7 +169,7 @@ class _Repair:
             return {}
 
     def _copy_small(self, db: apsw.Connection, to: apsw.Connection) -> None:
-        """Keys of de-duplication, and what other processes asked for."""
+        """Copy the deduplication keys, and the outcomes of other processes' commands."""
         for row in past_damage(db, "seen", "id, key, at"):
             if not isinstance(row, Gap) and type(row[1]) is bytes and type(row[2]) is int:
                 to.execute("INSERT OR IGNORE INTO seen VALUES(?,?,?)", row)
@@ -187,7 +186,7 @@ def _body(db: apsw.Connection, number: object) -> object:
 
 
 def _read_pages(pages: Pages, rescue: Rescue) -> None:
-    """Whatever lies in a page that is not free, if it is not there yet."""
+    """Take all rows of pages that are not free, if they were not found yet."""
     bodies: dict[int, bytes] = {}
     sharing: list[Row] = []
     for number, values in pages.rows():
@@ -212,7 +211,7 @@ def _read_pages(pages: Pages, rescue: Rescue) -> None:
 
 
 def _message_of(number: int, values: Values) -> Row:
-    """A row as this format has it, of one that an earlier format has written or that has columns added to it."""
-    # dead, framing, start, size and the checksum came one after the other.
+    """A row in this format, from one that an earlier format has written, which may lack the last columns."""
+    # dead, framing, start, size and the checksum were added one after another.
     missing = (0, 0, 0, 0, None)[len(values) - len(MESSAGE_COLUMNS) :] if len(values) < len(MESSAGE_COLUMNS) else ()
     return (number, *values[1:], *missing)

@@ -1,4 +1,4 @@
-"""The new file of a repair: what is whole goes in, what is not is told, and what is missing around it is made."""
+"""The new file of a repair: whole rows go in, damaged ones are reported, and missing definitions are recreated."""
 
 from __future__ import annotations
 
@@ -30,40 +30,40 @@ SPILLED = 2
 
 @dataclass(slots=True)
 class Saved:
-    """What a repair did."""
+    """The result of a repair."""
 
     kept: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By virtual host and queue, how many messages."""
+    """By virtual host and queue, the number of saved messages."""
     lost: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    """By virtual host and queue, the messages that are there and damaged: message ids, or lane and place."""
+    """By virtual host and queue, the damaged messages that were found: message ids, or lane and place."""
     notes: list[str] = field(default_factory=list)
-    """What else is lost, or was made in its place, a line for each."""
+    """Other losses, and replacements for them, one line each."""
 
 
 class Rescue:
-    """Rows as they are found, in any order and as often as they are: the first that is whole counts."""
+    """Takes rows in any order, and repeatedly: the first whole one of a number counts."""
 
     def __init__(self, to: apsw.Connection, advance: Callable[[int], None]) -> None:
-        """``advance`` is told how many more messages are in the new file."""
+        """``advance`` is called with how many more messages are in the new file."""
         self._to = to
         self._advance = advance
         self.saved = Saved()
         self._trash: list[tuple[int, int]] = []
         self._lanes: dict[int, tuple[str | bytes, str | bytes, int]] = {}
         self._queues: set[tuple[str, str]] = set()
-        # By number, what a row is called that is damaged wherever it was found.
+        # By number, the name of a row of which only damaged copies were found.
         self._damaged: dict[int, str] = {}
         self._pending: list[Row] = []
 
     def take_trash(self, low: object, high: object, checksum: object) -> None:
-        """A range of rows that were purged."""
+        """Take a range of purged rows."""
         if type(low) is int and type(high) is int and checksum in (None, trash_sum(low, high)):
             self._trash.append((low, high))
         else:
             self.saved.notes.append("a range of purged messages is damaged: some of them may be back")
 
     def take_definition(self, row: Row) -> bool:
-        """A row of definitions, and whether it is whole."""
+        """Take a row of definitions; returns whether it is whole."""
         try:
             found = definition_of(*row)
         except StoreCorrupt as error:
@@ -78,7 +78,7 @@ class Rescue:
         return True
 
     def take_lane(self, row: Row, mark: int = 0) -> None:
-        """A row of lanes; ``mark``: up to where it was handed out, as far as that is known beside it."""
+        """Take a row of lanes; ``mark``: a further mark of the last position that was handed out, if known."""
         lane_id, vhost, queue, priority, handed, _, _, returned, checksum = row
         is_named = isinstance(vhost, str | bytes) and isinstance(queue, str | bytes) and type(priority) is int
         if not is_named or not 0 < lane_id <= LANES_MAX or lane_id in self._lanes:
@@ -91,7 +91,7 @@ class Rescue:
         self._to.execute(LANE, (lane_id, vhost, queue, priority, *positions, lane_sum(lane_id, vhost, queue, priority)))
 
     def take_message(self, row: Row, body: object) -> None:
-        """A row of messages, and its body, which may be a shared one."""
+        """Take a row of messages, with its body, which may be a shared one."""
         row = with_numbers(row)
         number, shared = row[0], row[9]
         if row[8] == SPILLED or any(low <= number <= high for low, high in self._trash):
@@ -107,22 +107,22 @@ class Rescue:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was taken."""
+        """Write the rows taken so far."""
         before = self._to.total_changes()
         self._to.executemany(MESSAGE, self._pending)
         self._advance(self._to.total_changes() - before)
         self._pending.clear()
 
     def has_message(self, number: int) -> bool:
-        """Was one of that number taken and written?"""
+        """Was a message of that number taken and written?"""
         return bool(rows(self._to, "SELECT 1 FROM message WHERE id = ?", (number,)))
 
-    # ------------------------------------------------------------------ what is missing around it
+    # ------------------------------------------------------------------ missing definitions
 
     def complete(self, gaps: list[tuple[int, int]]) -> None:
-        """Give messages a queue, where its definition or the name of it is lost; count what was saved, and what not.
+        """Create queues for messages whose queue's definition or name is lost; count saved and lost messages.
 
-        ``gaps``: from which number to which rows could not be read in order.
+        ``gaps``: the ranges of row numbers that could not be read in order.
         """
         lane_id = 0
         while found := rows(
@@ -153,7 +153,7 @@ class Rescue:
             self.saved.lost.setdefault(key, []).append(name)
 
     def _tell_gap(self, first: int, last: int) -> None:
-        """How many places hold nothing that can be read; of a gap that goes on to another lane that is not known."""
+        """Report how many messages a gap may have lost; nothing for an unknown lane, or a gap across lanes."""
         lane = self._lanes.get(first >> POSITION_BITS)
         if lane is None or first >> POSITION_BITS != last >> POSITION_BITS:
             return

@@ -1,7 +1,7 @@
-"""Disk space reserved for the moment when there is none left: deleting from a database needs some too.
+"""Disk space reserved for a full disk: deleting from a database needs some, too.
 
-When the disk is full most of it is given up, so that settlements go on and free what they can; a last piece is kept
-for the next opening, which has to note what a crash has left. It is made again when there is room.
+When the disk is full most of it is given up, so that settlements continue and free space; a last piece is kept for the
+next opening, which has to note the effects of a crash. It is made again when there is room.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from batonmq.store.files import system
 __all__ = ["LAST_SIZE", "Reserve"]
 
 SUFFIX = "-reserve"
-# Some hundred thousand settlements, or the whole of the log while that is short.
+# Enough for some hundred thousand settlements, or for the whole log while that is short.
 SIZE = 4 << 20
 LAST_SIZE = 1 << 20
 LEAST_SIZE = 64 << 10
-# Beside it before messages are taken again: an eighth of the disk, within these.
+# The free space besides it before messages are accepted again: an eighth of the disk, within these limits.
 HEADROOM_LEAST = 2 << 20
 HEADROOM_MOST = 64 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Reserve:
-    """A file beside the store. Where it cannot be made for another reason than a full disk, there is none."""
+    """A file beside the store. If it cannot be created for another reason than a full disk, there is none."""
 
     __slots__ = ("_files", "_path", "_size")
 
@@ -38,13 +38,13 @@ class Reserve:
         self._files = system()
 
     def grow(self, log_size: int) -> None:
-        """The log may be so long from now on, and all of it may have to be copied."""
+        """Enlarge it for a log of this size, all of which may have to be copied."""
         if SIZE + log_size > self._size:
             self._size = SIZE + log_size
             self.make()
 
     def make(self) -> bool:
-        """Have it whole, with some room left beside it; False: there is none."""
+        """Make it complete, with some free space besides it; False: there is not enough room."""
         files = self._files
         if not files.can_allocate:
             return True
@@ -69,7 +69,7 @@ class Reserve:
         return self._has_headroom()
 
     def has_room(self) -> bool:
-        """Is there as much as a start may need?"""
+        """Is there as much room as a start may need?"""
         try:
             free, _ = self._files.room(os.path.dirname(self._path))  # noqa: PTH120
         except (AttributeError, OSError):
@@ -77,7 +77,7 @@ class Reserve:
         return free >= LAST_SIZE
 
     def _has_headroom(self) -> bool:
-        """Without some more the next message would find the disk full again."""
+        """Is there some more space? Otherwise the next message would find the disk full again."""
         try:
             free, size = self._files.room(self._path)
         except OSError:
@@ -85,7 +85,7 @@ class Reserve:
         return free >= min(max(size // 8, HEADROOM_LEAST), HEADROOM_MOST)
 
     def make_last(self) -> None:
-        """Have at least a piece for the next opening, as large as there is room for it."""
+        """Reserve at least a piece for the next opening, as large as there is room for."""
         whole, self._size = self._size, LAST_SIZE
         while self._size >= LEAST_SIZE and not self._exists():
             self.make()
@@ -99,7 +99,7 @@ class Reserve:
             return False
 
     def give_up(self) -> None:
-        """There is no room: give up most of it; and less will do when there is some again."""
+        """The disk is full: give up most of it; a smaller one will do when there is room again."""
         self._size = SIZE
         with contextlib.suppress(OSError):
             if os.stat(self._path).st_size > LAST_SIZE:  # noqa: PTH116

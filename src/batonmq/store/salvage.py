@@ -1,4 +1,4 @@
-"""Rows of a damaged file: read past what SQLite cannot read, and looked at one by one."""
+"""Reads the rows of a damaged file one by one, past the parts that SQLite cannot read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MESSAGE_COLUMNS = (
     *("id", "exchange", "routing_key", "properties", "body", "expires", "deliveries", "returned", "stored", "shared"),
     *("due", "place", "dead", "framing", "start", "size", "checksum"),
 )
-# Where the numbers of a row begin; they end before the checksum. And what each is in most rows.
+# The first of the number columns, which end before the checksum; and the value of each in most rows.
 NUMBERS = MESSAGE_COLUMNS.index("expires")
 COMMON = tuple(int(name == "stored") for name in MESSAGE_COLUMNS[NUMBERS:-1])
 
@@ -33,7 +33,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Numbers of rows, from one to another, that could not be read, and why."""
+    """A range of row numbers that could not be read, and the reason."""
 
     first: int
     last: int
@@ -41,11 +41,11 @@ class Gap:
 
 
 def past_damage(db: apsw.Connection, table: str, columns: str, first: int = FIRST) -> Iterator[Row | Gap]:
-    """The rows of a table with an ``id``, in order, from a number on; a gap where the file cannot be read."""
+    """The rows of a table with an ``id``, in order, from a number on; a gap for each unreadable part."""
     while True:
         try:
             for row in db.execute(f"SELECT {columns} FROM {table} WHERE id >= ? ORDER BY id", (first,)):
-                # A page may have the rows of another.
+                # A page may have the rows of another page.
                 if row[0] >= first:
                     yield row
                     first = row[0] + 1
@@ -60,7 +60,7 @@ def past_damage(db: apsw.Connection, table: str, columns: str, first: int = FIRS
 
 
 def _next(db: apsw.Connection, table: str, columns: str, after: int) -> int | None:
-    """The first number after a row that cannot be read at which reading works again; None: nowhere."""
+    """The first number after an unreadable row at which reading works again; None: there is none."""
     step = 1
     while after + step <= LAST and not _can_read(db, table, columns, after + step):
         step *= 2
@@ -74,7 +74,7 @@ def _next(db: apsw.Connection, table: str, columns: str, after: int) -> int | No
             high = middle
         else:
             low = middle
-    # What there is at that place may be far from it; nothing is there if it was the end.
+    # The next row may be far from that number; there is none at the end of the table.
     return high if rows(db, f"SELECT 1 FROM {table} WHERE id >= ? LIMIT 1", (high,)) else None
 
 
@@ -87,9 +87,10 @@ def _can_read(db: apsw.Connection, table: str, columns: str, at: int) -> bool:
 
 
 def with_numbers(row: Row) -> Row:
-    """A message's row, in which a number of which nothing is left is what it is in most rows.
+    """A message's row, with the usual value for each number that was lost.
 
-    0 and 1 take no space but their type, which a single bit makes NULL or an empty text. Such a message is served.
+    0 and 1 are stored only as their type, which a single wrong bit turns into NULL or an empty text. Such a message is
+    still served.
     """
     numbers = row[NUMBERS:-1]
     if None not in numbers and "" not in numbers and b"" not in numbers:
@@ -99,7 +100,7 @@ def with_numbers(row: Row) -> Row:
 
 
 def fault_of(row: Row, body: object) -> str:
-    """What is wrong with a message's row, with its body, which may be a shared one; "": nothing."""
+    """The error in a message's row with its body, which may be a shared one; "": none."""
     number, exchange, routing_key, raw, _, *numbers, checksum = row
     expires, deliveries, returned, stored, shared, due, place, dead, framing, start, size = numbers
     try:

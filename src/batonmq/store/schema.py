@@ -1,15 +1,15 @@
-"""The file: its tables, how it is opened, and what is mended after a crash.
+"""The file: its tables, and how it is opened.
 
-definition    durable exchanges, queues, bindings and policies; virtual hosts, with what is said of them; parameters
+definition    durable exchanges, queues, bindings and policies; virtual hosts, with their metadata; parameters
 lane          a queue's lanes: one, or one for each priority, with the marks up to which messages were handed out, and
-              up to which a crash brought them back; ``counted`` is the sum of what waits, noted at an orderly end
+              up to which a crash brought them back; ``counted`` is the checksum of the counts of an orderly end
 message       a row for each message in each queue. Its number is the lane in 18 bits and the place in 45: the messages
-              of a queue lie together, in order. Where it has a framing, its body is a message in the form of another
-              protocol, and what that protocol calls the body begins at ``start`` and has ``size`` bytes
+              of a queue lie together, in order. With a framing, its body is a message in a protocol's own form, and the
+              part that this protocol calls the body begins at ``start`` and has ``size`` bytes
 body          large bodies that several queues share
-seen          keys of messages that were taken, for de-duplication
-trash         ranges of rows that are gone and not deleted yet: a purge of millions holds up nobody
-done          what other processes asked for and is done, until they know
+seen          keys of accepted messages, for de-duplication
+trash         ranges of rows that still have to be deleted, so that a purge of millions does not block others
+done          outcomes of other processes' commands, until they know them
 probe         numbers about the file: the openings, whether it was closed in order, and one that is written when the
               disk has failed, to see whether it takes writes again
 
@@ -64,9 +64,9 @@ CREATE TABLE probe(id INTEGER PRIMARY KEY, writes INTEGER NOT NULL);
 INSERT INTO probe VALUES(1, 0);
 """
 
-# What makes a file of this version out of one of an earlier one. Before version 2 whatever stood in the headers counted
-# as the broker's record of deaths. Version 6 has definitions that an earlier broker would leave out, such as operator
-# policies and virtual hosts that are being deleted. Rows from before version 7 have no checksums, and get none.
+# The statements that bring a file of an earlier version to the next. Before version 2 any header counted as the record
+# of deaths. Version 6 has definitions that an earlier broker would ignore, such as operator policies and virtual hosts
+# that are being deleted. Rows from before version 7 have no checksums, and get none.
 UPGRADES = {
     1: """
 ALTER TABLE message ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;
@@ -111,31 +111,31 @@ def read_opening(db: apsw.Connection) -> int:
 
 
 def note_opening(db: apsw.Connection, number: int) -> None:
-    """The store is open under this number, and its log belongs to it.
+    """Mark the store as open under this number, with a log that belongs to it.
 
-    The mark is the version of the schema, which a copy that SQLite makes changes: such a copy is whole without a log.
+    The mark is the version of the schema, which changes in a copy made by SQLite: such a copy is whole without a log.
     """
     db.execute("INSERT OR REPLACE INTO probe VALUES(2, ?)", (number,))
     db.execute("INSERT OR REPLACE INTO probe VALUES(4, ?)", (db.pragma("schema_version"),))
 
 
 def note_closing(db: apsw.Connection) -> None:
-    """The file holds everything once its log has been copied."""
+    """Mark the file as closed: it holds everything once its log has been copied."""
     db.execute("DELETE FROM probe WHERE id = 4")
 
 
 def is_marked_open(db: apsw.Connection) -> bool:
-    """Was it not closed in order after it was last opened?"""
+    """Was it not closed properly after the last opening?"""
     return bool(db.execute("SELECT writes FROM probe WHERE id = 4").get == db.pragma("schema_version"))
 
 
 def read_served(db: apsw.Connection) -> int:
-    """The number of the last opening in which anything was done; 0: there was none."""
+    """The number of the last opening that served queues; 0: there was none."""
     return int(db.execute("SELECT writes FROM probe WHERE id = 3").get or 0)
 
 
 def connect(path: str) -> apsw.Connection:
-    """Open or make a store's file; raises StoreError, StoreCorrupt."""
+    """Open or create a store's file. Raises StoreError, StoreCorrupt."""
     had_log = has_log(path)
     try:
         connection = apsw.Connection(path)
@@ -147,7 +147,7 @@ def connect(path: str) -> apsw.Connection:
         _prepare(connection, path)
     except BaseException:
         if had_log:
-            # What cannot be used is left as it is.
+            # A file that cannot be used must not be changed.
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.close()
         raise
@@ -157,7 +157,7 @@ def connect(path: str) -> apsw.Connection:
 def connect_reader(path: str) -> apsw.Connection:
     """A second connection that only reads, and sees what is committed. Raises apsw.Error.
 
-    One thread at a time may use it: without SQLite's own locks a row takes a tenth less.
+    Only one thread at a time may use it: without SQLite's own locks a row takes a tenth less time.
     """
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX)
     connection.set_busy_timeout(5000)
@@ -173,7 +173,7 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
         application = connection.pragma("application_id")
         version = connection.pragma("user_version")
         if application == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").get:
-            # 8 KiB pages hold seven messages of 1 KiB. Said to any other file, the second of these would change it.
+            # 8 KiB pages hold seven messages of 1 KiB. On an existing file the second of these would change it.
             if os.stat(path).st_size > 0:  # noqa: PTH116
                 log.error("%s holds nothing: if it was a store, all that it held is lost", path)
             reached("create.begun")

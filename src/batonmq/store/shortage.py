@@ -1,4 +1,4 @@
-"""A full disk: settlements go on in the space that was reserved for them; messages are refused."""
+"""A full disk: settlements continue in the space reserved for them; messages are refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from batonmq.store.write_ahead_log import WriteAheadLog
 
 __all__ = ["Shortage"]
 
-# So often some free pages are given back after a commit while the disk is full.
+# How many times free pages are given back after a commit while the disk is full.
 EASING_STEPS = 16
 
 
 class Shortage:
-    """Whether there is one, what is given up for it, and how it ends."""
+    """Knows whether the disk is full, gives up the reserve for it, and finds its end."""
 
     __slots__ = ("_log", "_maintenance", "_reserve", "_why", "is_on")
 
@@ -29,7 +29,7 @@ class Shortage:
         """Is the disk full?"""
 
     def begin(self, why: str) -> None:
-        """The disk is full: give up what was reserved, and have the log written from its start again if that works."""
+        """The disk is full: give up the reserve, and try to have the log written from its start again."""
         self.is_on = True
         self._why = why
         self._maintenance.run_short()
@@ -38,7 +38,7 @@ class Shortage:
         reached("shortage.begun")
 
     def look(self) -> bool:
-        """Is it still on? If it was, room is looked for."""
+        """Is the disk still full? If it was, check for room."""
         if self.is_on:
             self.is_on = not self._reserve.make()
             if not self.is_on:
@@ -46,7 +46,7 @@ class Shortage:
         return self.is_on
 
     def ease(self) -> None:
-        """Something was settled: give back what is free now, bit by bit, until the reserve can be made again."""
+        """After settlements: give free pages back, bit by bit, until the reserve can be made again."""
         self._log.checkpoint()
         for _ in range(EASING_STEPS):
             if not self.look():
@@ -58,5 +58,5 @@ class Shortage:
         self.look()
 
     def error(self) -> apsw.FullError:
-        """What the disk said."""
+        """The error of the full disk."""
         return apsw.FullError(self._why)

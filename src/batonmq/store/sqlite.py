@@ -1,7 +1,7 @@
 """The store in an SQLite file: write-ahead log, synced at every commit.
 
-One connection writes and reads, so that a read sees what was staged: on the loop between two commits, in the
-committer's thread during one. A batch is one transaction.
+One connection writes and reads, so that a read sees staged changes: on the loop between two commits, in the committer's
+thread during one. A batch is one transaction.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PROBE = "UPDATE probe SET writes = writes + 1 WHERE id = 1"
 # 0.2 s.
 THREAD_BYTES = 1 << 20
 THREAD_BODY = 64 << 10
-# And one of this many messages, as large transactions bring: 70 ms, in which the loop would serve nobody.
+# So is a batch of this many messages, as from large transactions: it takes 70 ms, which would block the loop.
 THREAD_ROWS = 20_000
 # Fewer bytes of messages than this are a few pages.
 BRIEF_BYTES = 32 << 10
@@ -53,9 +53,9 @@ class SqliteStore(Collecting):
     """Keeps everything in one file, which one process at a time may use."""
 
     def __init__(self, path: str, *, serves: bool = True) -> None:
-        """``path`` is the file's; ``open`` makes it, with companions beside it that bear its name and a suffix.
+        """``path`` is the file's; ``open`` creates it, with companions beside it that have its name and a suffix.
 
-        Not ``serves``: nothing is done in this opening until ``note_serving``.
+        Without ``serves`` this opening serves no queues until ``note_serving``.
         """
         super().__init__()
         self._serves = serves
@@ -71,7 +71,7 @@ class SqliteStore(Collecting):
         self._journal: DeliveryJournal
         self._claim: Claim
         self._shortage: Shortage
-        # Was the file, or its log, not there any more when that was looked at?
+        # Was the file, or its log, missing at the last check?
         self._is_lost = False
         self._commit_times = CommitTimes()
 
@@ -105,9 +105,9 @@ class SqliteStore(Collecting):
             self._file.close()
 
     def _commit_rest(self) -> tuple[bool, bool]:
-        """Commit all that was collected; returns whether that worked, and whether all messages are there.
+        """Commit all collected changes; returns whether that succeeded, and whether all messages are stored.
 
-        A disk that is full is tried once more.
+        After an error for a full disk it tries once more.
         """
         was_full = False
         is_counted = True
@@ -264,13 +264,13 @@ class SqliteStore(Collecting):
         self.busy = True
 
     def _write_out(self, *, in_thread: bool = False) -> None:
-        """Into the open transaction, which a read may have begun before the batch was complete."""
+        """Write the batch into the open transaction, which a read may have begun before the batch was complete."""
         reached("stage.begun")
         batch = self._collected
         self._collect_into(Batch())
         self.pending_bytes = 0
         self.batch += 1
-        # After a failure only a sync tells whether the disk takes writes again.
+        # After a failure only a sync shows whether the disk accepts writes again.
         syncs = batch.needs_sync or self.must_sync or self.error is not None
         self.must_sync = False
         self._transaction.write(batch, syncs=syncs, in_thread=in_thread)
@@ -292,17 +292,17 @@ class SqliteStore(Collecting):
         try:
             transaction.check()
             if self._shortage.is_on and transaction.holds_messages and self._shortage.look():
-                # There is room for settlements, which free some, and not for more.
+                # There is only room for settlements, which free some.
                 raise self._shortage.error()
             if self._log.is_doubtful:
                 transaction.begin_anew(self._log)
             else:
                 transaction.write_rest()
             if self.error is not None or (self.is_unsynced and transaction.may_write_nothing):
-                # Nothing but a real write tells whether the disk takes writes again, or has what came before synced.
+                # Only a real write shows whether the disk accepts writes again, and has earlier ones synced.
                 self._db.execute(PROBE)
             self._maintenance.work(transaction)
-            # Nothing is confirmed that nobody will find again.
+            # A commit to a deleted or replaced file must not be confirmed.
             lost = self._claim.lost()
             if lost is not None:
                 raise apsw.CantOpenError(f"{lost} was deleted or replaced while it was open")

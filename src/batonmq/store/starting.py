@@ -96,7 +96,7 @@ def definition_of(
 def read_lanes(db: apsw.Connection) -> list[LaneRecord]:
     """All lanes with the counts of their messages, counted again if an unclean end left no count.
 
-    The counts are stale from now on.
+    The stored counts become invalid.
     """
     lanes = []
     are_shared = bool(rows(db, "SELECT 1 FROM body LIMIT 1"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 __all__ = ["CommitTimes", "CommitsStatus", "StoreStatus"]
 
-# This many commits are remembered.
+# The number of commits remembered.
 REMEMBERED = 100
 
 
@@ -16,7 +16,7 @@ class CommitsStatus:
     """The commits of one store. Times are in seconds; of the last 100, and 0 before the first."""
 
     count: int
-    """Since it was opened."""
+    """The number of commits since the store was opened."""
     failed: int
     last: float
     median: float
@@ -33,21 +33,21 @@ class CommitTimes:
         self._times: deque[float] = deque(maxlen=REMEMBERED)
         self._failed = 0
         self.count = 0
-        """How many there were, failed ones included."""
+        """The number of commits, including failed ones."""
 
     def note(self, seconds: float) -> None:
-        """A commit took so long."""
+        """Note the duration of a commit."""
         self.count += 1
         self._times.append(seconds)
 
     def note_failed(self) -> None:
-        """A commit failed."""
+        """Note a failed commit."""
         self.count += 1
         self._failed += 1
 
     def status(self) -> CommitsStatus:
-        """What is known now."""
-        # A copy of a deque is made at once, whatever the other thread does.
+        """The current figures."""
+        # Copying a deque is atomic, whatever the other thread does.
         times = list(self._times.copy())
         last = times[-1] if times else 0.0
         times.sort()
@@ -62,32 +62,32 @@ class CommitTimes:
 
 
 def _percentile(times: list[float], percent: int) -> float:
-    """The time that this many percent of the sorted ones do not exceed."""
+    """The time that this percentage of the sorted times does not exceed."""
     return times[max(-(-len(times) * percent // 100) - 1, 0)] if times else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreStatus:
-    """How a store stands. Sizes are in octets; 0 for what a store without a file does not have."""
+    """The status of a store. Sizes are in octets; 0 if a store without a file has none."""
 
     path: str = ""
-    """Of the file; "": it has none."""
+    """The path of the file; "": there is none."""
     size: int = 0
     """The size of the file, by used and free pages."""
     free: int = 0
-    """In pages of the file that hold nothing, and are used again first."""
+    """The size of the file's free pages, which are used again first."""
     page_size: int = 0
     log_size: int = 0
-    """Of the file of the write-ahead log, which is written from its start again and does not shrink."""
+    """The size of the write-ahead log's file, which is written from its start again and does not shrink."""
     log_used: int = 0
-    """How much of that is not copied into the file, or was not when the last commit looked."""
+    """The part of the log not yet copied into the file, as of the last commit."""
     checkpoint_size: int = 0
-    """The log is copied into the file when so much of it is used."""
+    """The used part of the log at which it is copied into the file."""
     checkpoints: int = 0
-    """How often that was done since the store was opened."""
+    """How often the log was copied since the store was opened."""
     checkpoints_failed: int = 0
     disk_free: int = 0
-    """On the disk, for this user."""
+    """The free space on the disk for this user."""
     is_full: bool = False
     """Is the disk full, so that only settlements are kept?"""
     commits: CommitsStatus

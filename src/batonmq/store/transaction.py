@@ -1,4 +1,4 @@
-"""The open transaction: what was written into it, what is yet to be, and whether its commit waits for the disk."""
+"""The open transaction: its contents, the part still to be written, and whether its commit waits for the disk."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ log = logging.getLogger("batonmq.store")
 
 
 class Transaction:
-    """One after the other on a connection: written on the loop, committed in a thread."""
+    """The transactions of a connection, one after another: written on the loop, committed in a thread."""
 
     __slots__ = ("_db", "_failure", "_syncs", "_unwritten", "staged")
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self.staged: Batch | None = None
-        """What was written into it, or is to be; None: it is not open."""
-        # Why it has failed before its commit.
+        """The batch that was, or will be, written into it; None: it is not open."""
+        # The error, if it has failed before its commit.
         self._failure: apsw.Error | None = None
         # A batch that the commit has yet to write.
         self._unwritten: Batch | None = None
@@ -31,12 +31,12 @@ class Transaction:
 
     @property
     def holds_messages(self) -> bool:
-        """Would a message be lost with it?"""
+        """Would its failure lose messages?"""
         return self.staged is not None and bool(self.staged.lost())
 
     @property
     def is_empty(self) -> bool:
-        """Does it hold nothing that a broker asked for?"""
+        """Does it hold no changes by the broker?"""
         return not self.staged
 
     @property
@@ -46,7 +46,7 @@ class Transaction:
 
     @property
     def syncs(self) -> bool:
-        """Does its commit wait for the disk, or did the last one? Then all that was committed before is there."""
+        """Does its commit wait for the disk, or did the last one? Then everything committed before is on the disk."""
         return self._syncs
 
     @property
@@ -63,8 +63,8 @@ class Transaction:
     def write(self, batch: Batch, *, syncs: bool, in_thread: bool) -> None:
         """Add a batch; a failure shows in ``check``. ``syncs``: its commit has to wait for the disk.
 
-        ``in_thread`` leaves the writing to ``write_rest``: worth it for few large bodies, and for very many of any
-        size, which would hold up the loop; and not for what there mostly is, which would fight with it for the
+        ``in_thread`` leaves the writing to ``write_rest``. This pays for a few large bodies, and for very many of any
+        size, which would block the loop; for usual batches it does not, as thread and loop would compete for the
         interpreter.
         """
         if self.staged is None:
@@ -73,7 +73,7 @@ class Transaction:
             self.staged.absorb(batch)
         try:
             if syncs and not self._syncs and self._db.in_transaction and self._failure is None:
-                # Whether a commit syncs cannot be changed within its transaction: all of it is written once more.
+                # Whether a commit syncs cannot be changed within its transaction, so everything is written again.
                 self._db.execute("ROLLBACK")
                 batch = self.staged
             self._begin(syncs=syncs)
@@ -84,12 +84,12 @@ class Transaction:
         except apsw.Error as error:
             self._failure = error
         except Exception as error:
-            # A fault of ours. The batch is refused, as by a disk: others must not wait for it for ever.
+            # A fault of ours. The batch fails like a disk error, so that nobody waits for it for ever.
             log.exception("a batch could not be written in an unexpected way")
             self._failure = apsw.Error(f"internal error: {error}")
 
     def _begin(self, *, syncs: bool) -> None:
-        """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to the next one."""
+        """Begin a transaction, if none is open, whose commit syncs the disk or leaves that to a later one."""
         if self._db.in_transaction:
             return
         if syncs != self._syncs:
@@ -98,12 +98,12 @@ class Transaction:
         self._db.execute("BEGIN IMMEDIATE")
 
     def write_rest(self) -> None:
-        """Write what was left for the commit. Raises apsw.Error."""
+        """Write the part that was left for the commit. Raises apsw.Error."""
         if self._unwritten is not None:
             self._unwritten.write(self._db)
 
     def begin_anew(self, wal: WriteAheadLog) -> None:
-        """Write all of it once more, on a log that stands on nothing that a failing disk has dropped."""
+        """Write everything again, on a new log that does not depend on writes that a failing disk has dropped."""
         assert self.staged is not None
         self._db.execute("ROLLBACK")
         wal.renew()
@@ -115,12 +115,12 @@ class Transaction:
         self._db.execute("COMMIT")
 
     def roll_back(self) -> None:
-        """Take everything back, if there is a transaction."""
+        """Roll everything back, if there is a transaction."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
     def end(self) -> Batch:
-        """It was committed or rolled back; returns what was in it."""
+        """Note its commit or rollback; returns its batch."""
         staged, self.staged = self.staged, None
         assert staged is not None
         self._failure = self._unwritten = None

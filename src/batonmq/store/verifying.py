@@ -1,4 +1,4 @@
-"""Checks rows of messages against their checksums, without making messages of them."""
+"""Checks rows of messages against their checksums, without creating messages."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ COUNT_WHOLE: Final = (
 
 @dataclass(slots=True)
 class LookedThrough:
-    """Some rows of a lane."""
+    """The result for some rows of a lane."""
 
     whole: int = 0
-    """How many hold what was written."""
+    """The number of whole rows."""
     last: int = 0
-    """The last of them, whole or not; 0: there was none."""
+    """The last row, whole or not; 0: there was none."""
     unreadable: dict[int, str] = field(default_factory=dict)
-    """The others, and what is wrong with each."""
+    """The damaged rows, and the error of each."""
 
 
 class AllWhole:
@@ -91,11 +91,11 @@ class AllWhole:
 
 
 def look_through(db: apsw.Connection, after: int, last: int, most: int, most_bytes: int) -> LookedThrough:
-    """Up to that many rows between two, in their order. Raises apsw.Error; apsw.CorruptError where there is no order.
+    """Check up to that many rows between two, in order. Raises apsw.Error; apsw.CorruptError if they are out of order.
 
-    A row whose checksum is right is as it was written, and so is a message: nothing is made of it, which takes 1.2 us
-    where a message takes 2.9. The others, and those of old files without a checksum, are read as a start reads them.
-    ``most_bytes``: of their bodies, that are in memory at a time.
+    A row with a correct checksum is as it was written, and so is a message: no object is created for it, which takes
+    1.2 us, where a message takes 2.9. Other rows, and those of old files without checksums, are read as messages.
+    ``most_bytes``: the most bytes of their bodies in memory at a time.
     """
     found = LookedThrough()
     doubtful: list[int] = []
@@ -115,7 +115,7 @@ def look_through(db: apsw.Connection, after: int, last: int, most: int, most_byt
             else:
                 whole += 1
         except (AttributeError, TypeError):
-            # A type that nothing was written with, or no checksum.
+            # A type that is never written, or no checksum.
             doubtful.append(row)
     found.whole = whole
     found.last = at if at > after else 0
@@ -125,7 +125,7 @@ def look_through(db: apsw.Connection, after: int, last: int, most: int, most_byt
 
 
 def _read(db: apsw.Connection, doubtful: list[int], most: int, most_bytes: int, found: LookedThrough) -> None:
-    """Read these as messages."""
+    """Read doubtful rows as messages."""
     wanted = frozenset(doubtful)
     after, last = doubtful[0] - 1, doubtful[-1]
     while after < last:

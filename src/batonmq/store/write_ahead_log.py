@@ -1,4 +1,4 @@
-"""SQLite's write-ahead log: when it is copied into the file, and whether what stands in it can be trusted."""
+"""SQLite's write-ahead log: when it is copied into the file, and whether its contents can be trusted."""
 
 from __future__ import annotations
 
@@ -54,26 +54,26 @@ class WriteAheadLog:
         self._file = -1
         self._commits = 0
         self.checkpoint_pages = CHECKPOINT_PAGES
-        """It is copied into the file when it has that many pages."""
+        """The number of pages at which it is copied into the file."""
         self.copied = 0
-        """How often it was copied because it was long enough."""
+        """How often it was copied because of its length."""
         self.failed = 0
-        """How often that failed."""
+        """How often a copy failed."""
         self._checkpoints = 0
         self.pages = 0
-        """How long it is."""
+        """Its length in pages."""
         self.is_doubtful = False
-        """Has the disk failed, so that what stands in the log may never reach it?"""
+        """Has the disk failed, so that the log's contents may never reach it?"""
         db.set_wal_hook(self._committed)
 
     def _committed(self, _db: apsw.Connection, _name: str, pages: int) -> int:
-        """SQLite tells how long its log is."""
+        """SQLite's callback after a commit, with the length of the log."""
         self.pages = pages
         self._commits += 1
         return 0
 
     def end(self) -> tuple[int, int]:
-        """The salt of the log as it is now, and how many pages it has; 0 and 0 where that cannot be told."""
+        """The current salt of the log, and its length in pages; 0 and 0: unknown."""
         if self._file < 0:
             with contextlib.suppress(OSError):
                 self._file = os.open(f"{self._db.filename}-wal", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
@@ -83,17 +83,17 @@ class WriteAheadLog:
             return 0, 0
 
     def close(self) -> None:
-        """Let go of what ``end`` reads."""
+        """Close the file that ``end`` reads."""
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
 
     def doubt(self) -> None:
-        """The disk has failed."""
+        """Note that the disk has failed."""
         self.is_doubtful = True
 
     def checkpoint(self, how: str = "PASSIVE") -> None:
-        """Copy the log into the file. On a full disk it is as good where it is, and half a copy only takes room."""
+        """Copy the log into the file. On a full disk it stays where it is, as half a copy would only take room."""
         with contextlib.suppress(apsw.Error):
             if self._missing_room() <= 0:
                 reached("checkpoint.begun")
@@ -101,7 +101,7 @@ class WriteAheadLog:
                 reached("checkpoint.done")
 
     def _missing_room(self) -> int:
-        """How much more room the file needs before it can take what stands in its log; 0 or less: none."""
+        """How many more octets the file needs for the contents of its log; 0 or less: none."""
         try:
             free, _ = self._files.room(self._db.filename)
             size = os.stat(self._db.filename).st_size  # noqa: PTH116
@@ -111,7 +111,7 @@ class WriteAheadLog:
         return pages - size - free
 
     def checkpoint_if_due(self, *, is_wanted: bool) -> int:
-        """Copy the log into the file, if it is long enough to be worth it or if that is wanted anyway.
+        """Copy the log into the file, if it is long enough or if that is wanted anyway.
 
         Returns how many pages the log may have next; 0: it was not copied.
         """
@@ -131,7 +131,7 @@ class WriteAheadLog:
             self.copied += 1
         except apsw.Error as error:
             self.failed += 1
-            # The batch is as safe as its commit has made it; the next one tries again.
+            # The batch is as safe as after its commit; the next one tries again.
             self.is_doubtful = self.is_doubtful or isinstance(error, apsw.IOError)
             log.warning("the store's log could not be copied into its file: %s", error)
         return self.checkpoint_pages
@@ -142,10 +142,10 @@ class WriteAheadLog:
         return self.is_doubtful or self.pages + BRIEF_PAGES >= self.checkpoint_pages
 
     def renew(self) -> None:
-        """Copy the whole log into the file, and have the next commit begin it anew. Raises apsw.Error.
+        """Copy the whole log into the file, so that the next commit starts a new one. Raises apsw.Error.
 
-        What a failed sync should have written, no later sync writes: the kernel takes it for written. SQLite reads its
-        log after a power cut up to the first gap, so what is confirmed from now on must not stand behind one.
+        Later syncs do not repeat the writes of a failed one, which the kernel takes for written. After a power cut
+        SQLite reads its log up to the first gap, so later confirmed commits must not come after one.
         """
         is_busy = rows(self._db, "PRAGMA wal_checkpoint(RESTART)")[0][0]
         if is_busy:

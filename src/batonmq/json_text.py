@@ -1,8 +1,7 @@
 """JSON that came from outside, read with a bound on how deep it may be nested.
 
-A reader of JSON needs a part of the stack for each level of the text, and raises RecursionError where the stack ends.
-That depends on who calls it: what comes in by one way could not be read again by another. So the levels are counted
-before.
+A JSON parser uses some of the stack for each level of the text, and raises RecursionError where the stack ends. That
+depends on the caller: a text accepted in one place might not be readable in another. So the levels are counted before.
 """
 
 from __future__ import annotations
@@ -71,6 +70,6 @@ def check_depth(text: bytes | str, most: int = MAX_DEPTH) -> None:
         if b"[]" not in brackets:
             break
         brackets = brackets.replace(b"[]", b"")
-    # Of what has no end, a reader would come to the last bracket before it said so.
+    # In an incomplete text, a parser would reach the last bracket before it failed.
     if b"[]" in brackets or brackets.count(b"[") > most:
         raise JsonError(f"nested deeper than {most} levels")

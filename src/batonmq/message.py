@@ -14,8 +14,8 @@ class Framing:
     A framing with a code belongs to the message wherever it goes in the broker: the store and copies with other
     properties keep the payload whole. One without (0) lasts no longer than the message is in memory unchanged.
 
-    ``edited`` is the framing of a copy with other properties, which are then no longer those that the payload tells.
-    ``default_priority`` is what a message counts as whose properties have no priority.
+    ``edited`` is the framing of a copy with other properties, which then differ from those in the payload.
+    ``default_priority`` is the priority of a message without one in its properties.
     """
 
     __slots__ = ("code", "default_priority", "edited")
@@ -53,12 +53,12 @@ def framing_of(code: int) -> Framing:
 class Message:
     """A published message: its address, its properties and its body.
 
-    The body is ``payload[start:start + size]``, in bytes. A protocol may keep what was around the body as it came, so
-    that it can go out again untouched: ``framing`` is then an object that only this protocol understands. None means
-    that the payload is the bare body. To every other protocol the two are the same.
+    The body is ``payload[start:start + size]``, in bytes. A protocol may keep the original octets around the body, to
+    send them again unchanged: ``framing`` is then an object that only this protocol understands. None means that the
+    payload is the bare body. To every other protocol the two are the same.
 
-    ``weight`` is what it counts for in length limits, in the memory budget and in the store, in bytes: the whole
-    payload of a framing that is kept, else the body.
+    ``weight`` is its size in length limits, in the memory budget and in the store, in bytes: the whole payload of a
+    framing that is kept, otherwise the body.
     """
 
     __slots__ = ("exchange", "framing", "payload", "properties", "routing_key", "shared_id", "size", "start", "weight")

@@ -66,7 +66,7 @@ POINTS = {
 
 
 class _Armed:
-    """What is done at one point, after it was passed that many times."""
+    """An action at one point, after the point was passed that many times."""
 
     __slots__ = ("_action", "_left", "_lock")
 
@@ -87,15 +87,15 @@ _armed: dict[str, _Armed] = {}
 
 
 def reached(name: str) -> None:
-    """This point is reached. Raises what the action raises that is armed here."""
+    """This point is reached. Raises the errors of the action that is armed here."""
     if _armed and (armed := _armed.get(name)) is not None:
         armed.meet()
 
 
 def arm(name: str, action: Callable[[], object], *, after: int = 0) -> None:
-    """Have this called in whatever thread reaches the point, each time once it was passed so often.
+    """Call ``action`` in any thread that reaches the point, each time once it was passed ``after`` times.
 
-    It replaces what was armed there. Raises KeyError when there is no such point.
+    It replaces an earlier action. Raises KeyError if there is no such point.
     """
     if name not in POINTS:
         raise KeyError(name)

@@ -94,7 +94,7 @@ class Properties:
     """True without headers, expiration, reply-to and user-id: all that may matter to the broker is a priority."""
 
     def __init__(self, raw: bytes, persistent: bool, priority: int, plain: bool) -> None:
-        """What is known of them already. Use ``decode`` to make an object of flags and list alone."""
+        """All values are known already. Use ``decode`` to create an object from flags and list."""
         self.raw = raw
         self.persistent = persistent
         self.priority = priority
@@ -156,7 +156,7 @@ class Properties:
 
         Costs 0.6 us for each header (CPython 3.11, timeit over eight headers of a task queue), and nothing without any.
         """
-        # What is read here is what raises; the value is of no interest.
+        # Decoding raises the error; the value is not needed.
         _ = self.headers
 
     @property
@@ -266,7 +266,7 @@ class Properties:
         return self._segments()[flag][1:].decode(errors="surrogateescape")
 
     def _segments(self) -> dict[int, bytes]:
-        """The bytes of each property that is there, by its flag. What is in self.raw was checked when it was made."""
+        """The bytes of each present property, by its flag. self.raw was checked when it was created."""
         raw = self.raw
         flags = raw[0] << 8 | raw[1]
         segments: dict[int, bytes] = {}

@@ -165,11 +165,11 @@ class QueuedMessage:
         self.holder = holder
 
     def settle(self) -> None:
-        """Its holder is done with it."""
+        """Its holder has settled it."""
         self.state = GONE
 
     def leave(self) -> None:
-        """It expires, is purged or dropped, or another object stands for the message from now on."""
+        """It expires, is purged or dropped, or the message is another object from now on."""
         self.state = GONE
 
     def come_back(self) -> None:

@@ -1,4 +1,4 @@
-"""The version of BatonMQ, for all who tell it to somebody."""
+"""The version of BatonMQ."""
 
 from __future__ import annotations
 

@@ -91,19 +91,19 @@ class LogIns:
         self._refusals = Refusals(clock, logger, "log-ins")
         self._failures = FailedLogIns(clock, failures_max)
         self.counts = LogInCounts()
-        """What came of all log-ins."""
+        """The outcomes of all log-ins."""
 
     def authenticate(
         self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool, protocol: str
     ) -> Attempt | None:
         """Check, and call back on the loop: with the user, or about a second later with None or BUSY. Never at once.
 
-        `protocol` is that of the client, for the counters. What is returned may be withdrawn.
+        `protocol` is that of the client, for the counters. The returned attempt may be withdrawn.
         """
         attempt = Attempt(user, password, peer, is_loopback, callback, protocol)
         address = network(peer)
         if self._failures.is_blocked(address):
-            # Not even a password that is known to be right: somebody there may be about to find it.
+            # Not even a correct password is accepted: it may have been guessed just now.
             self._count(attempt, Outcomes.block)
             self._loop.call_later(self._refusal_seconds, callback, None)
             return attempt
@@ -119,7 +119,7 @@ class LogIns:
             return attempt
         check = self._checks[key] = Check(key)
         attempt.join(check)
-        # Names that nobody has are one name; "" is the name of nobody either.
+        # Unknown names count as one; no user has the name "".
         pushed_out = self._line.join(check, address, user if self._authenticator.find(user) else "")
         if pushed_out is not None:
             del self._checks[pushed_out.key]
@@ -129,9 +129,9 @@ class LogIns:
         return attempt
 
     def vouched(self, user: str, peer: str, callback: Callback, *, is_loopback: bool, protocol: str) -> Attempt:
-        """Let in a user whom something better than a password has proved; call back as `authenticate` does.
+        """Let in a user who is proved by something better than a password; call back like `authenticate`.
 
-        There is nothing to be guessed: it is looked at however many others have failed.
+        As there is nothing to guess, failures from the same address do not block it.
         """
         attempt = Attempt(user, "", peer, is_loopback, callback, protocol)
         found = self._authenticator.vouched(user, is_loopback=is_loopback)
@@ -143,7 +143,7 @@ class LogIns:
         return attempt
 
     def withdraw(self, attempt: Attempt) -> None:
-        """Its client is gone: it takes no place any more."""
+        """Withdraw an attempt whose client is gone, and free its place."""
         check = attempt.check
         if check is not None and attempt in check.attempts and self._checks.get(check.key) is check:
             del check.attempts[attempt]
@@ -152,7 +152,7 @@ class LogIns:
                 del self._checks[check.key]
 
     def look_at_users(self) -> None:
-        """Have changes to the users noticed, also while nobody logs in."""
+        """Notice changes to the users, even while nobody logs in; called regularly."""
         self._authenticator.refresh()
         self._refusals.look()
         self._failures.look()

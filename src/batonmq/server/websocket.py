@@ -1,11 +1,10 @@
-"""A session carried by WebSocket (RFC 6455): itself a session, so that a connection serves it as it serves any other.
+"""A session carried by WebSocket (RFC 6455): itself a session, so that a connection serves it like any other.
 
-    bytes -> HTTP request -> 101 -> frames -> payload -> the session within
+    bytes -> HTTP request -> 101 -> frames -> payload -> the inner session
     bytes <- frames       <- its output, each piece of it one message
 
-The subprotocol tells which session it is. What comes is a stream: a message may hold a part of what the session within
-takes for a frame, or several. What goes out is of the kind that the client used last, text or binary; what is not UTF-8
-goes out as binary.
+The subprotocol determines the inner session. Input is a stream: a message may hold a part of one of the inner session's
+frames, or several. Output has the kind that the client used last, text or binary; output that is not UTF-8 is binary.
 """
 
 from __future__ import annotations

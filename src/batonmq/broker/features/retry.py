@@ -6,9 +6,9 @@ failed. The delay grows with the count, which is in the store and survives a res
 
     retry-delay * backoff ^ (count - 1), at most retry-max-delay
 
-unless whoever gives it back says how long, or says that this is not an attempt that counts. RabbitMQ's own is
-delayed-retry-min * count, at most delayed-retry-max, and goes by whether the message has failed (basic.reject, a
-consumer that is lost or too slow) or was merely returned (basic.nack), which there does not count, so that its delay
+unless the consumer that gives it back names a delay, or says that the attempt does not count. RabbitMQ's own delay is
+delayed-retry-min * count, at most delayed-retry-max. It depends on whether the message has failed (basic.reject, a
+consumer that is lost or too slow) or was merely returned (basic.nack), which does not count there, so that its delay
 does not grow.
 """
 

@@ -1,11 +1,11 @@
 """The scheduler: the clock, the timers, the memory budget, and the list of work that is left to do.
 
-A host (a server, an embedded engine) feeds operations in and calls ``run`` when its loop's turn ends. Queues that have
-something to hand out come first; then, while the store is free, comes what was asked for with ``soon``, by priority:
+A host (a server, an embedded engine) feeds operations in and calls ``run`` when its loop's turn ends. Queues with
+messages to dispatch come first; then, while the store is free, the work requested with ``soon``, by priority:
 
-    READ    messages are read on from the store, for READ_SECONDS of a turn
-    EXPIRE  messages that are only in the store expire, for as long
-    CALL    whoever waited for the store goes on, all of them
+    READ    read further messages from the store, for READ_SECONDS of a turn
+    EXPIRE  expire messages that are only in the store, for as long
+    CALL    call those that waited for the store, for as long
     WORK    messages fall due, deadlines pass, keys are forgotten: SHARE of them a turn, for all queues together
 
 Whether the store is free or not:

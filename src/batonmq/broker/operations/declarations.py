@@ -102,8 +102,8 @@ class Declarations(Bindings):
     ) -> Queue:
         """queue.declare; "": generate a name. Raises AccessRefused, PreconditionFailed, ResourceLocked, StoreError.
 
-        ``defaults`` are arguments that a protocol adds for a new queue. The user did not ask for them: no permission is
-        needed, and whoever declares the queue without them, in any protocol, declares the same one.
+        ``defaults`` are arguments that a protocol adds for a new queue. The user did not ask for them, so they need no
+        permission, and a later declaration without them, in any protocol, is equivalent.
         """
         arguments = arguments or {}
         defaults = defaults or {}

@@ -1,13 +1,13 @@
 """Regular expressions that users write, in policies and permissions, matched in time that is linear in the name.
 
-``re`` backtracks: ``^(a+)+$`` takes it years for a name of 40 letters, in which nobody is served. Here a pattern is an
-automaton, and a name is gone through once, with the set of all states that it can be in. The sets that occurred are
-remembered with what each character makes of them, so that the next name costs a look into a dictionary for each
-character: 2 us for 20. The worst that the bounds of a pattern allow is some 0.1 s for the longest name.
+``re`` backtracks: ``^(a+)+$`` takes it years for a name of 40 letters, which would block everybody. Here a pattern is
+an automaton, and a name is read once, with the set of all possible states. The sets that have occurred are cached with
+their transitions, so that the next name costs one dictionary lookup per character: 2 us for 20. The worst case within
+the bounds of a pattern is about 0.1 s for the longest name.
 
-What looks ahead or behind, as in ``^(?!amq\\.)``, is found by the same means: where a name matches on from each place
-is told by going through it once from its end, where it matches up to each place from its beginning. That makes a bit
-for each place, which counts where the automaton asks for it.
+Look-ahead and look-behind, as in ``^(?!amq\\.)``, work in the same way: one pass from the end of a name finds the
+places from which it matches on, one from its beginning the places up to which it matches. The result is a bit for each
+place, which the automaton tests.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ UNDELIVERABLE = "undeliverable here"
 class Queue(FeaturedQueue):
     """One queue of a virtual host, which makes it (``VirtualHost.add_queue``) and deletes it.
 
-    Whoever takes messages is a ``Consumer`` that ``subscribe``s, or asks with ``get``; what was handed out is settled
-    through ``queued.settlement``. Nothing here checks rights: ``Operations`` does that for clients.
+    Messages are taken by a ``Consumer`` that ``subscribe``s, or with ``get``, and settled through
+    ``queued.settlement``. Nothing here checks rights: ``Operations`` does that for clients.
     """
 
     __slots__ = ("_remove", "_returns")

@@ -10,8 +10,8 @@
     sum        = term { (+ | -) term }     term = unary { (* | / | %) unary }
     unary      = { + | - } primary         primary = literal | identifier | ( or )
 
-Logic is three-valued: what compares with an absent header is unknown, and only what is true is selected. Identifiers
-name headers of the message, or one of the JMS headers below.
+Logic is three-valued: a comparison with an absent header is unknown, and only true selects a message. Identifiers name
+headers of the message, or one of the JMS headers below.
 """
 
 from __future__ import annotations

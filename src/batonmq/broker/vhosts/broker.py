@@ -1,8 +1,8 @@
 """The broker: virtual hosts over one store, and the turn that ties them together.
 
-The host (a server, an embedded engine) feeds operations in; what they changed is noted. When its loop's turn ends it
-calls ``end_turn``: queues that were touched hand over what they can. What was collected for the store is committed in
-a thread, and ``commit_done`` tells those who wait for it.
+The host (a server, an embedded engine) feeds operations in, which note their changes. When its loop's turn ends it
+calls ``end_turn``, and touched queues dispatch their messages. The changes collected for the store are committed in a
+thread, and ``commit_done`` tells those who wait for the commit.
 """
 
 from __future__ import annotations

@@ -123,9 +123,9 @@ class _Content:
 class FrameParser:
     """Bytes in, in any pieces; events out.
 
-    ``frame_max`` is the largest frame in bytes with its overhead, 0 for as large as a body may be; `tune` sets it
-    when it is negotiated. ``max_body`` is the largest body in bytes. No content is taken before connection.open (or
-    open-ok) has passed, so that nobody fills the memory without having logged in; ``opened`` skips that.
+    ``frame_max`` is the largest frame in bytes with its overhead, 0 for the size of the largest body; `tune` sets it
+    when it is negotiated. ``max_body`` is the largest body in bytes. No content is accepted before connection.open (or
+    open-ok), so that clients cannot fill the memory without a log-in; ``opened`` skips that.
     """
 
     __slots__ = (

@@ -73,10 +73,10 @@ class Publisher:
         self._route: Route | None = None
 
     def take(self, events: list[Event], at: int) -> int:
-        """Publishes, from ``at`` on: those with the same address and nothing special, or one. Tells where they end.
+        """Handle publishes from ``at`` on: a run to one address without special needs, or one. Returns where they end.
 
-        Most of what a busy publisher sends is a run, and then routing, credit and confirms are looked at once for all
-        that one read has brought. Raises ProtocolFailure, BrokerError.
+        A busy publisher mostly sends runs. Routing, credit and confirms are then handled once for all publishes of one
+        read. Raises ProtocolFailure, BrokerError.
         """
         event = events[at]
         if event[0] != PUBLISH:

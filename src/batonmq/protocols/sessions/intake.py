@@ -1,13 +1,13 @@
-"""The intake of a session: no client's requests fill the memory or hold up the others.
+"""The intake of a session, which keeps a client's requests from filling the memory or delaying other clients.
 
-A session does what comes at once, and leaves the rest for later
+A session handles requests at once, and leaves the rest for later
 
     while it is suspended, because it waits for the store (``CommitBarrier``) or for a log-in;
-    when what it has to say fills the output, until that has been taken;
+    when its output is full, until that has been taken;
     when its share of a turn is used up, until the others have had theirs.
 
-A few short requests may lead to gigabytes of answers, or to seconds of work. And many clients may ask for much at the
-same time: what all of them together get of one turn is bounded, too (``TurnTime``).
+A few short requests may lead to gigabytes of answers, or to seconds of work. And many clients may be busy at the same
+time, so their time in one turn together is bounded, too (``TurnTime``).
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from batonmq.protocols.sessions.host import Host
     from batonmq.protocols.sessions.output import Output
 
-# The clock is looked at after so many quick requests, and after each request that is not quick.
+# The clock is checked after this many quick requests, and after each request that is not quick.
 QUICK: Final = 8
 
 _Event = TypeVar("_Event")
 
 
 class Requests(Protocol[_Event]):
-    """A protocol's part of the intake: it parses bytes into requests, and does them."""
+    """A protocol's part of the intake: it parses bytes into requests, and handles them."""
 
     def parse(self, data: bytes) -> list[_Event]:
-        """Bytes from the client, in any pieces: what they complete."""
+        """The requests completed by bytes from the client, which come in any pieces."""
 
     def take(self, events: list[_Event], at: int) -> int:
-        """Do what the event at that place asks for, or a run of events from there on; tells where the next one is.
+        """Handle the event at that index, or a run of events from there on; returns the index of the next one.
 
-        An event that asks for several things may be replaced by one for each, of which the first is done.
-        Raises ClientFailure, BrokerError, StoreError: then the event at that place was refused, and none was done.
+        An event with several requests may be replaced by one event for each, the first of which is handled. Raises
+        ClientFailure, BrokerError, StoreError: then the event at that index was refused, and nothing was done.
         """
 
     def is_quick(self, event: _Event) -> bool:
-        """Is the request of a kind that mostly takes some microseconds?"""
+        """Does a request of this kind usually take only microseconds?"""
 
     def refuse(self, event: _Event, error: ClientFailure | BrokerError | StoreError) -> None:
         """Tell the client that the request was refused, and why."""
@@ -88,17 +88,17 @@ class Intake(Generic[_Event]):
         self._requests = requests
 
     def suspend(self) -> None:
-        """Do nothing of what comes until `resume`."""
+        """Handle no requests until `resume`."""
         self.suspended = True
 
     def resume(self) -> None:
-        """What waits may be done again: by `go_on`."""
+        """Allow requests again; `go_on` handles those that wait."""
         self.suspended = False
 
     def receive(self, data: bytes) -> None:
-        """Bytes from the client, in any pieces: do what can be done of them now.
+        """Take in bytes from the client, in any pieces, and handle as many requests as possible now.
 
-        Whoever has read them takes the time of it from that of the turn, with what parsing took.
+        The caller subtracts the time that this takes, with parsing, from that of the turn.
         """
         self._heartbeats.heard()
         requests = self._requests

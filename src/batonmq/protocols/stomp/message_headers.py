@@ -71,7 +71,7 @@ def shown_headers(properties: Properties, dialect: Dialect) -> list[tuple[str, s
 
 
 def _milliseconds(properties: Properties, headers: Mapping[str, FieldValue]) -> int:
-    """When it was sent; 0: nobody knows."""
+    """The time of sending, in milliseconds of the epoch; 0: unknown."""
     exact = headers.get(IN_MILLISECONDS)
     if isinstance(exact, int):
         return int(exact)

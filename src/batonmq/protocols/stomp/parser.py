@@ -28,11 +28,11 @@ Event: TypeAlias = tuple[Head, "str | None", bytes]
 """A frame's command and headers, its receipt header, its body. A SEND's headers come without receipt."""
 
 ERROR: Final = ""
-"""The command of an event that is not a frame: its body tells what is wrong with the bytes. Nothing follows it."""
+"""The command of an event that is not a frame: its body is the text of the error. Nothing follows it."""
 
-# Octets of the longest command line that is waited for.
+# The longest command line, in octets.
 COMMAND_MAX: Final = 256
-# Heads of SEND frames that are kept ready: so many, and of this many octets at most.
+# The most cached heads of SEND frames, and the most octets of one.
 CACHED_HEADS: Final = 64
 CACHED_OCTETS: Final = 1024
 
@@ -96,14 +96,14 @@ class FrameParser:
         return len(self._pending)
 
     def resume(self, version: str | None) -> None:
-        """Parse on, in this version (None: none is agreed on yet); ``feed(b"")`` gives what has come meanwhile."""
+        """Resume parsing, in this version (None: not negotiated yet); ``feed(b"")`` returns the frames held back."""
         self.version = version
         self.paused = False
-        # Another version gives the same bytes another meaning.
+        # The same bytes may mean something else in another version.
         self._heads.clear()
         self._sized_heads.clear()
         self._last_block = b""
-        # Whatever is there is looked at.
+        # Everything received so far is parsed.
         self._wait, self._need = LENGTH, 0
 
     def feed(self, data: bytes) -> list[Event]:
@@ -133,7 +133,7 @@ class FrameParser:
         return events
 
     def _goes_on(self, pending: bytearray, start: int) -> bool:
-        """Can anything be done that could not be done before what came from ``start`` on?"""
+        """Do the bytes from ``start`` on allow progress that was not possible before?"""
         if self._wait == LENGTH:
             return len(pending) >= self._need
         if pending.find(0, start) >= 0:
@@ -150,7 +150,7 @@ class FrameParser:
         )
 
     def _parse(self, data: bytes, events: list[Event]) -> int:
-        """Take frames from the bytes; tells where those begin that are not complete. Raises FrameError."""
+        """Parse frames; returns where the first incomplete one begins. Raises FrameError."""
         at = 0
         size = len(data)
         while True:
@@ -265,7 +265,7 @@ class FrameParser:
         if count > self.max_headers:
             raise FrameError(f"more than {self.max_headers} headers")
         head = parse_head(block, self.version, self.max_headers, is_sized=is_sized)
-        # What is kept has room for all three that are cut.
+        # A cached head must have room for all three headers that are cut.
         if len(block) <= CACHED_OCTETS and count + 3 <= self.max_headers:
             if len(heads) >= CACHED_HEADS:
                 heads.clear()

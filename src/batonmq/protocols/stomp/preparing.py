@@ -1,4 +1,4 @@
-"""The headers of a SEND are understood and checked: what is wrong with them is told before anything is sent."""
+"""Parses and checks the headers of a SEND, so that errors are found before anything is sent."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Preparing:
         return prepared
 
     def _like_others(self, head: Head) -> PreparedSend | None:
-        """What it comes to by what is known of frames with another correlation-id; None: there is more to it.
+        """Prepare a SEND from a known one that differs only in its correlation-id; None: that is not possible.
 
-        A third of what it takes to understand all headers.
+        It takes a third of the time of parsing all headers.
         """
         like = head.like
         if like is None:

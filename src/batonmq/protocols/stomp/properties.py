@@ -1,7 +1,7 @@
 """Headers of SEND to properties of a message.
 
-What AMQP has a property for becomes one, every other header an AMQP header of text; docs/stomp.md has the table. A
-value that a property cannot hold (more than 255 octets) stays a header, and reaches another STOMP client all the same.
+Headers with a property in AMQP become that property, all others AMQP headers of text; docs/stomp.md has the table. A
+value that a property cannot hold (more than 255 octets) stays a header, and still reaches another STOMP client.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def properties_of(
 ) -> Properties:
     """The properties of the message of a SEND. Raises StompFailure.
 
-    ``persistent``: is it meant to survive a restart if it does not say so? ``is_text``: to whoever tells text from
-    octets it is text. ``now``: the time that it is sent at, in milliseconds of the epoch; 0: it is not to be told.
-    ``expires`` is left to the caller, who knows the time, and so is a reply-to of a temporary queue.
+    ``persistent``: is a message without the header persistent? ``is_text``: mark it as text, for clients that
+    distinguish text from octets. ``now``: the time of sending in milliseconds of the epoch, to be included; 0: not.
+    The caller handles ``expires``, as it knows the time, and a reply-to of a temporary queue.
     """
     values: PropertyValues = {}
     table: dict[str, FieldValue] = {}

@@ -32,5 +32,5 @@ def to_arguments(value: object) -> dict[str, FieldValue]:
 
 
 def from_arguments(arguments: Mapping[str, FieldValue]) -> dict[str, object]:
-    """Arguments as an answer shows them, without what is the broker's own."""
+    """Arguments as an answer shows them, without internal ones."""
     return {name: from_field(value) for name, value in shown_arguments(arguments).items()}

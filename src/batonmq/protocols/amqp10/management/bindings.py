@@ -1,4 +1,4 @@
-"""Requests about bindings: bind, unbind, look some up."""
+"""Requests about bindings: bind, unbind, list."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SEGMENT: Final = re.compile(
 
 
 class _Ends(NamedTuple):
-    """Between which two a binding is."""
+    """The source and the destination of a binding."""
 
     source: str
     to_queue: bool
@@ -52,7 +52,7 @@ class _Ends(NamedTuple):
 
 
 class BindingRequests:
-    """Of one connection."""
+    """The requests of one connection."""
 
     __slots__ = ("_operations",)
 
@@ -72,12 +72,12 @@ class BindingRequests:
         try:
             bind(destination, str(fields["source"]), str(fields["binding_key"]), to_arguments(fields["arguments"]))
         except NotFound as error:
-            # What the path names is there.
+            # Not a 404, as the resource in the path exists.
             raise BadRequest(400, str(error)) from None
         return Answer(204)
 
     def delete(self, segment: str) -> Answer:
-        """DELETE /bindings/SEGMENT; that one is not there is no error. Raises BadRequest, BrokerError."""
+        """DELETE /bindings/SEGMENT; a missing binding is no error. Raises BadRequest, BrokerError."""
         found = _SEGMENT.fullmatch(segment)
         if found is None:
             raise BadRequest(400, f"bad binding path segment '{segment[:200]}'")
@@ -123,7 +123,7 @@ def _location(ends: _Ends, binding: Binding) -> str:
 
 
 def _mark(arguments: Mapping[str, FieldValue]) -> str:
-    """What tells bindings apart that differ in their arguments alone."""
+    """A mark that distinguishes bindings with different arguments."""
     if not arguments:
         return ""
     digest = blake2b(encode_table(dict(sorted(arguments.items()))), digest_size=9).digest()

@@ -15,7 +15,7 @@ _DEFAULTS: Final = {"type": "direct", "durable": True, "auto_delete": False, "in
 
 
 class ExchangeRequests:
-    """Of one connection."""
+    """The requests of one connection."""
 
     __slots__ = ("_operations",)
 
@@ -40,6 +40,6 @@ class ExchangeRequests:
         return Answer(204)
 
     def delete(self, name: str) -> Answer:
-        """DELETE /exchanges/NAME; that one is not there is no error. Raises AccessRefused."""
+        """DELETE /exchanges/NAME; a missing exchange is no error. Raises AccessRefused."""
         self._operations.delete_exchange(name)
         return Answer(204)

@@ -1,4 +1,4 @@
-"""Which request is meant, and its answer, sent when the store has what was changed."""
+"""Finds the operation of a request, and sends its answer once the store has the change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _STATUS: dict[type[BrokerError], int] = {
 
 
 class Management:
-    """Of one connection, with the rights of its user."""
+    """The management of one connection, with the rights of its user."""
 
     __slots__ = ("_barrier", "_bindings", "_exchanges", "_queues")
 
@@ -52,9 +52,9 @@ class Management:
         self._bindings = BindingRequests(operations)
 
     def handle(self, data: bytes, reply: Callable[[bytes], None]) -> None:
-        """Do what a message asks for; ``reply`` gets the message with the answer once it is true.
+        """Handle the request in a message; ``reply`` gets the encoded answer once the store has the change.
 
-        Raises LinkFailure for what is not a request.
+        Raises LinkFailure for a message that is not a request.
         """
         request = read_request(data)
         before = self._barrier.changes

@@ -1,4 +1,4 @@
-"""Requests about queues: look one up, declare, purge, delete."""
+"""Requests about queues: get, declare, purge, delete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULTS: Final = {"durable": True, "exclusive": False, "auto_delete": False, "
 
 
 class QueueRequests:
-    """Of one connection."""
+    """The requests of one connection."""
 
     __slots__ = ("_node", "_operations")
 
@@ -52,7 +52,7 @@ class QueueRequests:
         return Answer(201 if is_new else 200, self._shown(queue))
 
     def delete(self, name: str) -> Answer:
-        """DELETE /queues/NAME; one that is not there was empty. Raises AccessRefused, ResourceLocked."""
+        """DELETE /queues/NAME; a missing queue counts as empty. Raises AccessRefused, ResourceLocked."""
         check_name(name)
         return _counted(self._operations.delete_queue(name))
 

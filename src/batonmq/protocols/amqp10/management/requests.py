@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 # The reply-to of a request whose answer goes over the other link of its pair (linkpair-v1.0 §2.1).
 ME: Final = "$me"
-# Octets of a request: what is read takes its time, in which nobody is served.
+# The largest request in octets: parsing blocks the loop.
 REQUEST_MAX: Final = 1 << 20
-# Parts of a query.
+# The most fields of a query.
 FIELDS_MAX: Final = 100
 
 _APPLICATION_PROPERTIES: Final = encode(Described(ULong(0x74), {"http:response": "1.1"}))
 
 
 class BadRequest(Exception):
-    """The answer is an error: a status and what it means here."""
+    """The answer is an error: a status and a text."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -53,11 +53,11 @@ class Answer(NamedTuple):
 
 
 def read_request(data: bytes) -> Request:
-    """The request in a message. Raises LinkFailure for what cannot be answered."""
+    """The request in a message. Raises LinkFailure for one that cannot be answered."""
     if len(data) > REQUEST_MAX:
         raise LinkFailure(conditions.MESSAGE_SIZE_EXCEEDED, f"a request has at most {REQUEST_MAX} bytes")
     try:
-        # RabbitMQ's client for Python puts an empty body before all else.
+        # RabbitMQ's Python client puts an empty body before the other sections.
         sections = Sections(in_order(data))
         properties = sections.properties()
         body = sections.body_values()[0] if sections.body_kind == VALUE else None
@@ -76,13 +76,13 @@ def write_answer(request_id: MessageId | None, answer: Answer) -> bytes:
     properties = MessageProperties(subject=str(answer.status), correlation_id=request_id)
     body = answer.body
     if isinstance(body, str):
-        # A text that quotes a name which is not UTF-8 is to be read all the same.
+        # A quoted name may be other than UTF-8, but the text must be readable.
         body = body.encode(errors="replace").decode()
     return properties.encoded() + _APPLICATION_PROPERTIES + encode(Described(ULong(0x77), body))
 
 
 def unescaped(segment: str) -> str:
-    """A name as it stands %-encoded in a path. Raises BadRequest."""
+    """The name for a %-encoded segment of a path. Raises BadRequest."""
     for at, character in enumerate(segment):
         if character == "%" and not _is_hex(segment[at + 1 : at + 3]):
             raise BadRequest(400, f"bad percent encoding in '{segment[:100]}'")
@@ -90,7 +90,7 @@ def unescaped(segment: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """A name without line ends: they would forge lines in logs and listings. Raises BadRequest."""
+    """Check that a name has no line ends, which could forge lines in logs and listings. Raises BadRequest."""
     if "\n" in name or "\r" in name:
         text = f"Bad name '{name[:NAME_MAX]}': line feed and carriage return characters not allowed"
         raise BadRequest(400, text)

@@ -1,3 +1,3 @@
-"""Where addresses lead: queues, exchanges, subscriptions, dynamic nodes."""
+"""The nodes that addresses name: queues, exchanges, subscriptions, dynamic nodes."""
 
 from __future__ import annotations

@@ -31,28 +31,28 @@ if TYPE_CHECKING:
 __all__ = ["EXCHANGE", "EXISTING", "QUEUE", "TOPIC", "Address", "AddressError", "parse_address", "shown_temporary"]
 
 QUEUE: Final = "queue"
-"""Made where it is not there."""
+"""A queue that is declared if it is missing."""
 EXISTING: Final = "existing queue"
 EXCHANGE: Final = "exchange"
 TOPIC: Final = "topic"
-"""As ActiveMQ has it: what is sent to it and nobody wants is no fault."""
+"""A topic as in ActiveMQ: an unroutable message to it is no error."""
 
-# Capabilities of a terminus that tell that its address is a topic's.
+# Capabilities of a terminus that mark its address as a topic.
 OF_TOPICS: Final = ("topic", "temporary-topic")
 
 _SCHEMES: Final = (("queue://", QUEUE), ("temp-queue://", EXISTING), ("topic://", TOPIC), ("temp-topic://", TOPIC))
-# RabbitMQ's name of the exchange without one; it is addressed by queues alone.
+# RabbitMQ's name for the default exchange, which is addressed only through queues.
 _DEFAULT_EXCHANGE: Final = "amq.default"
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class AddressError(Exception):
-    """It is not an address. The text says what is wrong, for the client."""
+    """The text is not a valid address; the message gives the reason, for the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What an address means. ``exchange`` is "" for queues, whose name is then the key."""
+    """A parsed address. ``exchange`` is "" for queues, whose name is then the key."""
 
     text: str
     kind: str
@@ -63,11 +63,11 @@ class Address:
     may_be_topic: bool = False
     """Is it a topic, if that has subscribers and there is no queue of this name?"""
     topic: str = ""
-    """The topic of which the queue gets a copy, by a name that has both."""
+    """The topic of which the queue gets copies, for a name that has both."""
 
 
 def parse_address(text: str, dialect: Dialect, capabilities: Collection[str] = ()) -> Address:
-    """Understand an address; ``capabilities`` are those of its terminus. Raises AddressError."""
+    """Parse an address; ``capabilities`` are those of its terminus. Raises AddressError."""
     if dialect.has_rabbitmq_addresses and text.startswith("/"):
         address = _with_slash(text)
     else:
@@ -76,7 +76,7 @@ def parse_address(text: str, dialect: Dialect, capabilities: Collection[str] = (
         if len(name.encode(errors="surrogateescape")) > NAME_MAX:
             raise AddressError(f"'{text[:64]}...' has a name longer than {NAME_MAX} octets")
         if "\n" in name or "\r" in name:
-            # They would forge lines in logs and listings.
+            # Line ends could forge lines in logs and listings.
             raise AddressError(f"{text[:64]!r} has an end of line in a name")
     return address
 
@@ -91,7 +91,7 @@ def shown_temporary(name: str, dialect: Dialect, *, is_topic: bool = False) -> s
 
 
 def _with_slash(text: str) -> Address:
-    """What begins with a slash."""
+    """Parse an address that begins with a slash."""
     head, *segments = text[1:].split("/")
     count = len(segments)
     if head == "queues" and count == 1:

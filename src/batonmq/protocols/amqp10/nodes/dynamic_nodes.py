@@ -27,19 +27,19 @@ VOLATILE: Final = "rabbitmq:volatile-queue"
 TEMPORARY_TOPIC: Final = "temporary-topic"
 TEMPORARY_QUEUE: Final = "temporary-queue"
 
-# What our attach has of the capabilities that were asked for.
+# The requested capabilities that our attach can contain.
 _IN_FORCE: Final = (TEMPORARY_QUEUE, TEMPORARY_TOPIC, VOLATILE)
 
 SETTLED: Final = 1
 
 
 def no_queue() -> Queue:
-    """In the place of the queue of a source that has none: nobody looks for it."""
+    """Stands in for the queue of a source without one; it is never used."""
     return cast("Queue", None)
 
 
 class DynamicNodes:
-    """Makes them for one connection."""
+    """Creates the dynamic nodes of one connection."""
 
     __slots__ = ("_dialect", "_operations")
 
@@ -66,7 +66,7 @@ class DynamicNodes:
         capabilities = _in_force(source)
         if VOLATILE in capabilities and self._dialect.has_rabbitmq_addresses:
             if snd_settle_mode != SETTLED:
-                # Nobody holds a reply: it is in no queue.
+                # A reply is in no queue, so it cannot be unsettled.
                 text = "direct replies are settled when they are sent: snd-settle-mode is settled"
                 raise LinkFailure(conditions.NOT_ALLOWED, text, {"invalid-field": "snd-settle-mode"})
             return OpenedSource(no_queue(), answered_source(source, capabilities=(VOLATILE,)), is_reply=True)
@@ -76,7 +76,7 @@ class DynamicNodes:
         return OpenedSource(queue, answer, default_outcome=source.default_outcome, node=queue.name, is_creator=True)
 
     def topic(self, source: Source) -> Address | None:
-        """The topic that a source asks to be made; None: it asks for a queue. Raises LinkFailure."""
+        """The temporary topic that a source asks for; None: it asks for a queue. Raises LinkFailure."""
         return self._topic() if TEMPORARY_TOPIC in _in_force(source) else None
 
     def _topic(self) -> Address:
@@ -88,7 +88,7 @@ class DynamicNodes:
     def _queue(self, terminus: Source | Target) -> Queue:
         policy = lifetime_of(terminus)
         arguments = arguments_in(terminus.dynamic_node_properties)
-        # What may outlive its link may be another's, too.
+        # A node that may outlive its link may be used by others, too.
         queue = self._operations.declare_queue("", exclusive=policy == ON_CLOSE, arguments=arguments)
         if isinstance(terminus, Source):
             try:

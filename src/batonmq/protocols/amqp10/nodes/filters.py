@@ -1,7 +1,7 @@
 """Filters of a source: which of a node's messages its link gets (part 3 §3.5.8, and the registry of filters).
 
-Known are selectors, by either descriptor or by the names that clients give them; no-local, on topics; and RabbitMQ's
-SQL, as far as a selector can say the same. What is not known is not in force, and our attach does not have it.
+Supported are selectors, by either descriptor or by the names that clients give them; no-local, on topics; and
+RabbitMQ's SQL, as far as a selector can express it. Unknown filters have no effect, and our attach omits them.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ __all__ = ["Filters", "read_filters"]
 _SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000_468C_0000_0004})
 _NO_LOCALS: Final = frozenset({"apache.org:no-local-filter:list", 0x0000_468C_0000_0003})
 _SQLS: Final = frozenset({"amqp:sql-filter", 0x120})
-# Names by which some clients send a bare text.
+# Names under which some clients send a selector as a bare string.
 _SELECTOR_NAMES: Final = frozenset({"selector", "jms-selector"})
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Those that are in force."""
+    """The filters in force."""
 
     selector: MessageSelector | None = None
     is_deaf: bool = False
-    """Does the link want nothing of what its own connection sends?"""
+    """Does the link get no messages from its own connection?"""
     in_force: Mapping[Symbol, object] = field(default_factory=dict)
-    """As they came, for our attach."""
+    """The filters in their original form, for our attach."""
 
 
 def read_filters(wanted: Fields | None, *, is_topic: bool) -> Filters:
-    """Understand the filters of a source; ``is_topic``: of a subscription, to whatever is published from now on.
+    """Parse the filters of a source; ``is_topic``: of a subscription, to messages published from now on.
 
-    Raises LinkFailure for a selector that is none, and for two.
+    Raises LinkFailure for an invalid selector, and for more than one.
     """
     selector: MessageSelector | None = None
     is_deaf = False
@@ -80,7 +80,7 @@ def _selector(text: object) -> MessageSelector:
 
 
 def _sql(text: object) -> MessageSelector | None:
-    """None: a selector cannot say it."""
+    """The selector for an SQL filter; None: there is none."""
     if not isinstance(text, str):
         raise _invalid("an SQL filter is a text")
     selector = as_selector(str(text))
@@ -89,7 +89,7 @@ def _sql(text: object) -> MessageSelector | None:
     try:
         return parse_selector(selector)
     except SelectorError:
-        # SQL-92 has more than selectors have.
+        # SQL filters can express more than selectors.
         return None
 
 

@@ -1,4 +1,4 @@
-"""Dynamic nodes: queues that go with their links, or with their messages (part 3 §3.5.10 to §3.5.13)."""
+"""Dynamic nodes: queues that are deleted with their links, or once they are empty (part 3 §3.5.10 to §3.5.13)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lifetimes", "lifetimes_of"]
 
-# Seconds between two looks at a node that goes when it is empty.
+# Seconds between two checks of a node that is deleted when it is empty.
 LOOK_SECONDS: Final = 1.0
 
 
@@ -27,20 +27,20 @@ class Node:
         self.policy = policy
         self.links = 0
         self.has_creator = has_creator
-        """Is the link attached that has made it?"""
+        """Is the link that created it attached?"""
 
     def attached(self) -> None:
-        """Another link has it as source or target."""
+        """Count one more link that has it as source or target."""
         self.links += 1
 
     def detached(self, *, is_creator: bool) -> None:
-        """One link less."""
+        """Count one link fewer."""
         self.links -= 1
         if is_creator:
             self.has_creator = False
 
     def ends(self, queue: Queue) -> bool:
-        """Is its time over?"""
+        """Is it to be deleted now?"""
         if self.policy == ON_CLOSE:
             return not self.has_creator
         if self.policy == ON_NO_LINKS:
@@ -49,7 +49,7 @@ class Node:
         return is_free and _is_empty(queue)
 
     def waits_for_messages(self) -> bool:
-        """May it end without a link's doing?"""
+        """May it be deleted without a change of its links?"""
         if self.policy == ON_NO_LINKS_OR_MESSAGES:
             return not self.links
         return self.policy == ON_NO_MESSAGES and not self.has_creator
@@ -68,15 +68,15 @@ class Lifetimes:
         return name in self._nodes
 
     def add(self, name: str, policy: str, *, has_creator: bool) -> None:
-        """The queue of this name is one from now on; ``has_creator``: a link has made it, and will be attached."""
+        """Add a queue as a dynamic node; ``has_creator``: a link has created it, and will be attached."""
         self._nodes[name] = Node(policy, has_creator=has_creator)
 
     def attached(self, name: str) -> None:
-        """A link has the node as its source or target."""
+        """Count a link that has the node as its source or target."""
         self._nodes[name].attached()
 
     def detached(self, vhost: VirtualHost, name: str, *, is_creator: bool) -> None:
-        """It has no more; the node goes with it, if that is its policy."""
+        """Count a link's end, and delete the node with it, if that is its policy."""
         node = self._nodes.get(name)
         if node is not None:
             node.detached(is_creator=is_creator)
@@ -98,7 +98,7 @@ def _is_empty(queue: Queue) -> bool:
     return not (queue.ready_count or queue.unsettled or queue.delayed_count)
 
 
-# A virtual host knows no protocol.
+# Kept here, as a virtual host knows no protocol.
 _OF_VHOSTS: Final[WeakKeyDictionary[VirtualHost, Lifetimes]] = WeakKeyDictionary()
 
 

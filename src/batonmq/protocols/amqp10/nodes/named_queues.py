@@ -1,4 +1,4 @@
-"""Queues that addresses name: found, or made where the address says so, as ActiveMQ's names do."""
+"""Queues that addresses name: found, or declared if the address asks for it, like ActiveMQ's names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["NamedQueues"]
 
 
 class NamedQueues:
-    """For one connection."""
+    """The named queues for one connection."""
 
     __slots__ = ("_customary", "_operations")
 
@@ -34,7 +34,7 @@ class NamedQueues:
         try:
             queue = self._operations.require_readable(_name(address))
         except NotFound:
-            # There is the right to read it, so that none is left behind that its maker could not.
+            # The right to read was checked first, so that no queue is left behind that its creator cannot read.
             if address.kind == QUEUE:
                 return self._make(address, arguments)
             raise
@@ -42,10 +42,10 @@ class NamedQueues:
         return queue
 
     def to_write(self, address: Address, arguments: Mapping[str, FieldValue]) -> str:
-        """The name of the queue that a client sends to, also of another's that is exclusive. Raises BrokerError."""
+        """The name of the queue that a client sends to, even an exclusive one of another. Raises BrokerError."""
         operations = self._operations
         name = _name(address)
-        # A client without the right does not learn whether the queue exists.
+        # A client without the right must not learn whether the queue exists.
         operations.resolve("", name)
         queue = operations.vhost.queues.get(name)
         if queue is not None:
@@ -70,7 +70,7 @@ class NamedQueues:
         return queue
 
     def _check(self, queue: Queue, address: Address, arguments: Mapping[str, FieldValue]) -> None:
-        """Compare what the client says of a queue with what it is; what it does not say is not."""
+        """Compare a queue with the client's properties for it; only those that it names are compared."""
         if arguments:
             described = f"queue '{queue.name}' in vhost '{self._operations.vhost.name}'"
             require_equivalent(queue.arguments, arguments, described, tuple(arguments))

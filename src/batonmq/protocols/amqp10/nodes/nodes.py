@@ -1,4 +1,4 @@
-"""Nodes: from the termini of links to queues and exchanges, which are found, or made (part 3 §3.5)."""
+"""Nodes: finds or declares the queues and exchanges for the termini of links (part 3 §3.5)."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Nodes", "OpenedSource", "OpenedTarget"]
 
-# Capabilities of a target that are in force where they are asked for.
+# Capabilities of a target that are supported on request.
 _OF_TARGETS: Final = frozenset({"queue", "topic", "temporary-queue", "temporary-topic"})
-# A publisher names the same few addresses again and again.
+# The most cached addresses: a publisher repeats the same few.
 KNOWN_MAX: Final = 1024
 
 _Opened = TypeVar("_Opened", OpenedSource, OpenedTarget)
 
 
 class Nodes:
-    """Those that the links of one connection have."""
+    """The nodes of one connection's links."""
 
     __slots__ = (
         "_dialect",
@@ -62,13 +62,13 @@ class Nodes:
         self._subscriptions = Subscriptions(terms, operations)
         self._sources = Sources(terms, operations, self._resolving, self._named, self._dynamic, self._subscriptions)
         self._opened: dict[OpenedSource | OpenedTarget, None] = {}
-        # What messages over anonymous links are addressed to.
+        # Cached addresses of messages over anonymous links.
         self._known: dict[str, Address] = {}
 
     # ------------------------------------------------------------------ opening
 
     def open_target(self, attach: Attach) -> OpenedTarget:
-        """Where the messages of a client's sender go. Raises LinkFailure, BrokerError, StoreError."""
+        """Open the target of a client's sender. Raises LinkFailure, BrokerError, StoreError."""
         target = attach.target
         if not isinstance(target, Target):
             text = "a link over which the client sends needs a target"
@@ -92,14 +92,14 @@ class Nodes:
         )
 
     def _destination(self, address: Address, arguments: Mapping[str, FieldValue]) -> tuple[str, str | None]:
-        """Exchange and key; what is to be there is there now. Raises BrokerError."""
+        """The exchange and key of an address; declares or checks the queue. Raises BrokerError."""
         if address.exchange == "":
             return "", self._named.to_write(address, arguments)
         self._operations.resolve(address.exchange, address.routing_key)
         return address.exchange, address.routing_key
 
     def open_source(self, attach: Attach) -> OpenedSource:
-        """Where the messages for a client's receiver come from. Raises LinkFailure, BrokerError, StoreError."""
+        """Open the source of a client's receiver. Raises LinkFailure, BrokerError, StoreError."""
         opened = self._sources.open(attach)
         # Direct replies have no queue.
         return opened if opened.is_reply else self._note(opened)
@@ -120,7 +120,7 @@ class Nodes:
     def address_of(self, to: str | None) -> tuple[str, str]:
         """Exchange and key of a message over an anonymous link, by its property to.
 
-        What is refused raises what a link to the same address would get (anonterm-v1.0 §2.2): LinkFailure, BrokerError.
+        Raises the errors of a link to the same address (anonterm-v1.0 §2.2): LinkFailure, BrokerError.
         """
         if to is None:
             raise self._bad_to("the link has no address, and the message no property to", conditions.NOT_FOUND)
@@ -137,7 +137,7 @@ class Nodes:
         return address.exchange, name
 
     def is_topic(self, to: str | None) -> bool:
-        """Is a message that nobody wants accepted all the same, for what it is addressed to? Asked after that."""
+        """Is an unroutable message accepted, as its address is a topic? Call it after ``address_of``."""
         address = self._known.get(to or "")
         return address is not None and self._resolving.decided(address).kind == TOPIC
 
@@ -159,14 +159,14 @@ class Nodes:
     # ------------------------------------------------------------------ the end
 
     def close(self, opened: OpenedSource | OpenedTarget, *, closed: bool) -> None:
-        """A link is detached; ``closed``: its client has closed it, and with it what it stands for."""
+        """A link is detached; ``closed``: its client has closed it, and ends its subscription or node, too."""
         if opened not in self._opened:
             return
         del self._opened[opened]
         vhost = self._operations.vhost
         if isinstance(opened, OpenedSource):
             if opened.subscription and closed:
-                # A client that may not delete it leaves it as it is.
+                # Without the right to delete it, the subscription stays.
                 with suppress(AccessRefused, ResourceLocked):
                     self._subscriptions.end(opened.subscription)
             if opened.ends_with_link:
@@ -177,6 +177,6 @@ class Nodes:
                 self._operations.forget_owned(opened.node)
 
     def release(self) -> None:
-        """The connection ends, and with it all of its links."""
+        """The connection ends, with all its links."""
         for opened in list(self._opened):
             self.close(opened, closed=False)

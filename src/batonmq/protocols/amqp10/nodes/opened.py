@@ -1,4 +1,4 @@
-"""What the termini of attached links have come to."""
+"""The resolved termini of attached links."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["OpenedSource", "OpenedTarget"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedTarget:
-    """Where the messages of a client's sender go."""
+    """The target of a client's sender."""
 
     target: Target
     """As our attach has it."""
@@ -28,9 +28,9 @@ class OpenedTarget:
     routing_key: str | None = ""
     """None: the subject of each message (RabbitMQ's older addresses)."""
     is_anonymous: bool = False
-    """Does each message tell by its property to where it goes (anonterm-v1.0)?"""
+    """Does each message name its address in the property to (anonterm-v1.0)?"""
     accepts_unroutable: bool = False
-    """Is a message accepted that nobody wants, as of a topic without subscribers?"""
+    """Are unroutable messages accepted, as for a topic without subscribers?"""
     properties: Fields | None = None
     """Of the link, as our attach has them."""
     node: str = ""
@@ -41,25 +41,25 @@ class OpenedTarget:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedSource:
-    """Where the messages for a client's receiver come from."""
+    """The source of a client's receiver."""
 
     queue: Queue
     source: Source
-    """As our attach has it: with what is in force of what was asked for."""
+    """As our attach has it: with the requested filters and capabilities that are in force."""
     selector: MessageSelector | None = None
     priority: int = 0
-    """Of several consumers with room, those with the highest number are served first."""
+    """The consumer's priority: among those with room, the highest is served first."""
     exclusive: bool = False
     arguments: Mapping[str, FieldValue] = field(default_factory=dict)
-    """Of the consumer."""
+    """The arguments of the consumer."""
     default_outcome: Outcome | None = None
-    """What becomes of a delivery that is settled without an outcome; None: the client said nothing of that."""
+    """The outcome of a delivery that is settled without one; None: the client named none."""
     is_browsing: bool = False
-    """Is what is ready only shown (distribution mode copy)?"""
+    """Are ready messages only shown (distribution mode copy)?"""
     is_reply: bool = False
-    """Does it get direct replies? Then there is no queue, and the address is known when the consumer is there."""
+    """Does it get direct replies? Then there is no queue, and the address is known once there is a consumer."""
     is_deaf: bool = False
-    """Does it want nothing of what the connection itself sends?"""
+    """Does it get no messages from its own connection?"""
     properties: Fields | None = None
     """Of the link, as our attach has them."""
     node: str = ""
@@ -69,8 +69,8 @@ class OpenedSource:
     subscription: str = ""
     """The queue, if it belongs to a subscription that its client can end by closing the link."""
     ends_with_link: bool = False
-    """Does its queue go with the link?"""
+    """Is its queue deleted with the link?"""
 
     def at(self, token: str) -> OpenedSource:
-        """With the address under which direct replies reach it: that of a queue with the token as its name."""
+        """A copy with the address for direct replies: that of a queue with the token as its name."""
         return replace(self, source=replace(self.source, address="/queues/" + quote(token, safe="")))

@@ -1,4 +1,4 @@
-"""What an address means now: some names are of a queue or of a topic, by what there is."""
+"""Resolves addresses: some names are those of a queue or of a topic, depending on which exists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Resolving"]
 
 
 class Resolving:
-    """For one connection."""
+    """Resolves the addresses of one connection."""
 
     __slots__ = ("_dialect", "_vhost")
 
@@ -29,14 +29,14 @@ class Resolving:
         self._vhost = vhost
 
     def resolved(self, text: str, capabilities: Collection[str] = ()) -> Address:
-        """Raises LinkFailure for what is not an address."""
+        """The resolved address of a text. Raises LinkFailure for an invalid one."""
         try:
             return self.decided(parse_address(text, self._dialect, capabilities))
         except AddressError as error:
             raise LinkFailure(conditions.INVALID_FIELD, str(error), {"invalid-field": "address"}) from None
 
     def decided(self, address: Address) -> Address:
-        """A name that may be of a topic is, if that has subscribers and there is no queue of the name."""
+        """The address as a topic, if it may be one, has subscribers, and there is no queue of that name."""
         name = address.routing_key or ""
         if not address.may_be_topic or name in self._vhost.queues or not has_subscribers(self._vhost, name):
             return address

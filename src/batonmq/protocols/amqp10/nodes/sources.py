@@ -1,4 +1,4 @@
-"""Sources of links over which clients receive: queues, subscriptions, and what is shown of a queue (part 3 §3.5.3)."""
+"""Sources of links over which clients receive: queues, subscriptions and browsed queues (part 3 §3.5.3)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Sources"]
 
-# Capabilities of a source that are in force where they are asked for.
+# Capabilities of a source that are supported on request.
 _IN_FORCE: Final = frozenset({"queue", "topic", "temporary-queue", "temporary-topic"})
 _OF_SUBSCRIPTIONS: Final = _IN_FORCE | {SHARED, GLOBAL}
-# Properties of a link by which it asks to be served before others: RabbitMQ's, and Artemis' and Qpid's.
+# The link properties for a consumer's priority: RabbitMQ's, and Artemis' and Qpid's.
 _PRIORITIES: Final = ("rabbitmq:priority", "priority")
 _EXCLUSIVE: Final = "exclusive"
 _TIMEOUT: Final = "rabbitmq:consumer-timeout"
-# The name under which the selector of a subscription is shown to whoever asks for that.
+# The name under which our attach shows the selector of a subscription.
 _SELECTOR_NAME: Final = Symbol("jms-selector")
 _SELECTOR_CODE: Final = Symbol("apache.org:selector-filter:string")
 
@@ -49,7 +49,7 @@ _INT_MAX: Final = 2**31
 
 @dataclass(frozen=True, slots=True)
 class _Wishes:
-    """What the properties of a link say of its consumer."""
+    """The options of a consumer, from the properties of its link."""
 
     priority: int
     exclusive: bool
@@ -57,7 +57,7 @@ class _Wishes:
 
 
 class Sources:
-    """Opens them for one connection."""
+    """Opens the sources of one connection."""
 
     __slots__ = ("_dialect", "_dynamic", "_named", "_operations", "_resolving", "_subscriptions")
 
@@ -136,13 +136,13 @@ class Sources:
             subscription=queue.name if has_name and not is_node else "",
             ends_with_link=not has_name,
         )
-        # Its queue takes in nothing else.
+        # Its queue accepts only matching messages anyway.
         return _with(opened, replace(filters, selector=None), wishes)
 
     def _found(self, attach: Attach) -> OpenedSource:
-        """A link without a source looks for a durable subscription of its name, to end it or to go on with it.
+        """Find the durable subscription for a link without a source, which ends or resumes it.
 
-        Qpid JMS does so to unsubscribe.
+        Qpid JMS does this to unsubscribe.
         """
         asked = tuple(name for name in attach.desired_capabilities or () if name in (SHARED, GLOBAL))
         queue = self._subscriptions.find(attach.name, asked)

@@ -1,4 +1,4 @@
-"""SQL filters (AMQP Filter Expressions v1.0, as RabbitMQ has them), told in the words of selectors."""
+"""SQL filters (AMQP Filter Expressions v1.0, as in RabbitMQ), translated to selectors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECTIONS: Final = {
     "application_properties": "application_properties",
     "a": "application_properties",
 }
-# What selectors call the fields that they know.
+# The names that selectors have for the fields.
 _FIELDS: Final = {
     ("header", "priority"): "JMSPriority",
     ("properties", "message_id"): "JMSMessageID",
@@ -31,7 +31,7 @@ _FIELDS: Final = {
 
 
 def as_selector(text: str) -> str | None:
-    """The selector that says the same as an SQL filter; None: none does."""
+    """The selector equivalent to an SQL filter; None: there is none."""
     if len(text) > _LONGEST:
         return None
     is_known = True

@@ -1,7 +1,7 @@
-"""Subscriptions: the queues that get a copy of what is sent to a topic, or to an exchange.
+"""Subscriptions: queues that get copies of the messages to a topic, or to an exchange.
 
-Mostly one belongs to its link and goes with it. A durable one has a name, of the client's container-id and the link's
-name, and stays until its client closes the link for good; a shared one is of all links that name it.
+Usually one belongs to its link and is deleted with it. A durable one has a name, from the client's container-id and the
+link's name, and stays until its client closes the link for good; a shared one belongs to all links that name it.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 __all__ = ["GLOBAL", "SHARED", "Subscriptions"]
 
-# Capabilities of a source (Qpid JMS, Artemis): several links have one subscription, of whichever container they are.
+# Capabilities of a source (Qpid JMS, Artemis): several links share a subscription; with global, across containers.
 SHARED: Final = "shared"
 GLOBAL: Final = "global"
-# What follows in the name of a link tells it from others of one subscription.
+# The part of a link's name after this distinguishes links of one subscription.
 DELIMITER: Final = "|"
 
-# An argument of a subscription's queue, by which it is known again.
+# An argument of a subscription's queue that identifies the subscription.
 ADDRESS: Final = "x-subscription-address"
-# Another, so that nothing piles up that nobody wants.
+# The argument with its selector, so that only matching messages are stored.
 SELECTOR: Final = "x-selector"
 
 
 class Subscriptions:
-    """Made and found for one connection."""
+    """Creates and finds the subscriptions of one connection."""
 
     __slots__ = ("_container_id", "_customary", "_operations")
 
@@ -48,7 +48,7 @@ class Subscriptions:
         self._operations = operations
 
     def name(self, link: str, capabilities: tuple[str, ...], *, is_volatile: bool) -> str:
-        """The queue of a subscription that outlives a link of this name, or has several."""
+        """The name of the queue of a subscription that outlives a link of this name, or has several links."""
         is_global = GLOBAL in capabilities
         if SHARED in capabilities:
             link = link.partition(DELIMITER)[0]
@@ -67,9 +67,9 @@ class Subscriptions:
         capabilities: tuple[str, ...],
         arguments: dict[str, FieldValue],
     ) -> tuple[Queue, bool]:
-        """The queue for a source, made or found; and does it stay when the link ends? Raises BrokerError."""
+        """Create or find the queue for a source; and does it outlive the link? Raises BrokerError."""
         if address.exchange != TOPIC_EXCHANGE:
-            # Nothing is to be left behind when the exchange is not there.
+            # Leave nothing behind if the exchange is missing.
             self._operations.find_exchange(address.exchange)
         is_lasting, seconds = is_durable(source), seconds_of(source)
         if filters.selector is not None:
@@ -99,7 +99,7 @@ class Subscriptions:
         return None
 
     def end(self, name: str) -> None:
-        """Its client has closed the link for good: it goes, unless others have it. Raises BrokerError."""
+        """Delete a subscription whose client has closed the link for good, unless others use it. Raises BrokerError."""
         queue = self._operations.vhost.queues.get(name)
         if queue is not None and not queue.consumers:
             self._operations.delete_queue(name)
@@ -126,7 +126,7 @@ class Subscriptions:
         return queue
 
     def _is_of(self, queue: Queue, address: Address, selector: FieldValue) -> bool:
-        """Is it the queue of this very subscription? Others by its name are of an earlier one."""
+        """Is it the queue of this subscription, and not of an earlier one with the same name?"""
         router = self._operations.vhost.router
         exchange = router.exchange(address.exchange)
         key = address.routing_key or ""
@@ -135,7 +135,7 @@ class Subscriptions:
         return queue.arguments.get(SELECTOR) == selector
 
     def _give_way(self, queue: Queue) -> None:
-        """To subscribe to something else under the same name ends the earlier subscription (JMS 2.0 §8.3.3)."""
+        """Delete an earlier subscription that has the name of a new, different one (JMS 2.0 §8.3.3)."""
         described = f"subscription '{queue.name}' in vhost '{self._operations.vhost.name}'"
         if ADDRESS not in queue.arguments:
             raise PreconditionFailed(f"queue '{queue.name}' is not the one of this subscription")
@@ -144,7 +144,7 @@ class Subscriptions:
         self._operations.delete_queue(queue.name)
 
     def _bind(self, queue: Queue, address: Address) -> None:
-        """Bind a queue that was just made, and leave nothing behind if that is refused."""
+        """Bind a queue that was just declared, and delete it if that is refused."""
         try:
             self._operations.bind_queue(queue.name, address.exchange, address.routing_key or "", {})
         except BrokerError:

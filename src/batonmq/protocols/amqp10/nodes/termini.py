@@ -1,4 +1,4 @@
-"""Sources and targets as they come in attach, and as ours answer them (part 3 §3.5)."""
+"""Sources and targets in the client's attach, and in our answer (part 3 §3.5)."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def is_durable(source: Source) -> bool:
 
 
 def seconds_of(source: Source) -> int:
-    """For how long it outlives its link, if it is not to stay for good (§3.5.6)."""
+    """How long it outlives its link in seconds, if it does not stay for good (§3.5.6)."""
     return 0 if is_durable(source) else min(source.timeout or 0, TIME_MAX // 1000)
 
 
 def lifetime_of(terminus: Source | Target) -> str:
-    """When the dynamic node that it asks for is deleted: one of the four policies. Raises LinkFailure."""
+    """The lifetime policy of the requested dynamic node, one of the four. Raises LinkFailure."""
     properties = cast("Mapping[object, object]", terminus.dynamic_node_properties or {})
     policy = properties.get(LIFETIME_POLICY)
     if policy is None:
@@ -95,7 +95,7 @@ def lifetime_of(terminus: Source | Target) -> str:
 
 
 def descriptor_of(value: object) -> int | str | None:
-    """What a described value is, by code or symbol; "": its descriptor is of another kind; None: it has none."""
+    """The descriptor of a value, as code or symbol; "": one of another kind; None: it has none."""
     if not isinstance(value, Described):
         return None
     descriptor = value.descriptor
@@ -133,7 +133,7 @@ def answered_source(
     capabilities: tuple[str, ...] = (),
     is_browsing: bool = False,
 ) -> Source:
-    """The source that our attach has: as it was asked for, with the filters and capabilities that are in force.
+    """The source in our attach: as requested, with the filters and capabilities that are in force.
 
     ``address`` is that of a dynamic node.
     """
@@ -154,7 +154,7 @@ def answered_source(
 
 
 def answered_target(asked: Target, *, address: str | None = None, capabilities: tuple[str, ...] = ()) -> Target:
-    """The target that our attach has: as it was asked for. ``address`` is that of a dynamic node."""
+    """The target in our attach: as requested. ``address`` is that of a dynamic node."""
     return Target(
         address=asked.address if address is None else address,
         durable=asked.durable,

@@ -18,7 +18,7 @@ from batonmq.protocols.amqp10.codec.decoding import decode
 from batonmq.protocols.amqp10.codec.encoding import encode, encode_list, encoder_of
 from batonmq.protocols.amqp10.codec.kinds import Array, DecodeError, Described, Encodable, EncodeError, InvalidField
 
-# The types of fields. The codec goes by these names, mypy by what they stand for.
+# The types of fields. The codec uses these names, mypy the types behind them.
 Boolean: TypeAlias = bool
 Ubyte: TypeAlias = int
 Ushort: TypeAlias = int
@@ -42,7 +42,7 @@ SaslCode: TypeAlias = int
 Symbols: TypeAlias = Sequence[str]
 """Of ``multiple``: on the wire one symbol or an array of them, here a list, and None for an empty one."""
 Fields: TypeAlias = Mapping[object, object] | Mapping[str, object] | Mapping[kinds.Symbol, object]
-"""A map whose keys are symbols. Keys of type str are encoded as symbols, and decoded where somebody sends strings."""
+"""A map whose keys are symbols. Keys of type str are encoded as symbols; strings sent as keys are accepted."""
 AnyMap: TypeAlias = Mapping[object, object] | Mapping[str, object] | Mapping[bytes, object]
 """A map with any keys."""
 Annotations: TypeAlias = Mapping[object, object] | Mapping[str, object] | Mapping[kinds.Symbol, object]
@@ -53,7 +53,7 @@ MessageId: TypeAlias = int | str | bytes | uuid.UUID
 
 
 class Composite(Encodable):
-    """What all composite types have. Values that are decoded may be shared: nobody changes them."""
+    """The base of all composite types. Decoded values may be shared, and must not be changed."""
 
     __slots__ = ()
 
@@ -155,7 +155,7 @@ def decode_composite(data: bytes, at: int = 0, end: int | None = None) -> tuple[
 
 
 def as_composite(value: Described) -> Composite:
-    """A described value that was decoded, as the composite value that its descriptor tells. Raises DecodeError."""
+    """The composite value for a decoded described value, by its descriptor. Raises DecodeError."""
     cls = type_of(value.descriptor)
     if cls is None:
         raise DecodeError(f"no composite type has the descriptor {repr(value.descriptor)[:64]}")

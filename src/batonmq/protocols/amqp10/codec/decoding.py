@@ -44,12 +44,12 @@ _s64: Final = struct.Struct(">q").unpack_from
 _f32: Final = struct.Struct(">f").unpack_from
 _f64: Final = struct.Struct(">d").unpack_from
 _NULL: Final = 0x40
-# Size and count of what is compound.
+# Size and count of a compound value.
 _u32_u32: Final = struct.Struct(">II").unpack_from
 
 
 class _Bounds:
-    """How much more may come of what takes no room on the wire, in one value from end to end."""
+    """How many more elements without octets one whole value may have."""
 
     __slots__ = ("nothings",)
 
@@ -64,10 +64,10 @@ class _Bounds:
 
 
 _Reader: TypeAlias = Callable[[bytes, int, int, int, _Bounds], tuple[object, int]]
-"""Reads what stands behind a constructor: (data, at, end, depth, bounds) to the value and where the next one is.
+"""Reads a value after its constructor: (data, at, end, depth, bounds) to the value and the place of the next one.
 
-It may read beyond ``end``, in which case where it tells is beyond ``end``, too, and the caller finds it; what it
-makes is bounded by what lies before ``end``. Raises DecodeError, IndexError or struct.error.
+It may read beyond ``end``; then the returned place is beyond ``end``, too, and the caller detects it. The size of the
+value is bounded by the octets before ``end``. Raises DecodeError, IndexError or struct.error.
 """
 
 
@@ -95,7 +95,7 @@ def decode_whole(data: bytes, at: int = 0, end: int | None = None) -> object:
 
 
 def skip(data: bytes, at: int, end: int) -> int:
-    """Where the value that begins at ``at`` ends, at most ``end``; what is in it is not looked at.
+    """The end of the value that begins at ``at``, at most ``end``; its contents are not checked.
 
     Raises DecodeError.
     """
@@ -154,7 +154,7 @@ def _text(raw: bytes) -> str:
         raise DecodeError("a string is not UTF-8") from None
 
 
-# Peers have a few dozen symbols, and say them again and again.
+# A cache: peers use a few dozen symbols again and again.
 _SYMBOLS: Final[dict[bytes, Symbol]] = {}
 _SYMBOLS_MAX: Final = 1024
 _SYMBOL_MAX: Final = 64
@@ -262,7 +262,7 @@ def _size32(data: bytes, at: int) -> int:
 
 
 def _extent8(data: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Count, start and stop of what is compound."""
+    """Count, start and stop of a compound value."""
     stop = at + 1 + data[at]
     if stop > end:
         raise DecodeError("a value is longer than what holds it")
@@ -303,7 +303,7 @@ def _elements(data: bytes, at: int, stop: int, count: int, depth: int, bounds: _
     try:
         for _ in range(count):
             code = data[at]
-            # What there is most of needs no call.
+            # The most frequent type needs no call.
             if code == 0xA1:
                 start = at + 2
                 at = start + data[at + 1]

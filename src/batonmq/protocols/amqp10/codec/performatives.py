@@ -178,7 +178,7 @@ class Transfer(Composite):
 
 @composite(0x15, "amqp:disposition:list", "Performative")
 class Disposition(Composite):
-    """Tells what has become of deliveries (§2.7.6). ``role`` True: of those that its sender has received."""
+    """Informs of the state of deliveries (§2.7.6). ``role`` True: those that its sender has received."""
 
     role: Boolean
     first: Uint
@@ -213,7 +213,7 @@ class Close(Composite):
 
 @composite(0x1D, "amqp:error:list")
 class Error(Composite):
-    """What went wrong (§2.8.14)."""
+    """The details of an error (§2.8.14)."""
 
     condition: Symbol
     description: String | None = None
@@ -225,7 +225,7 @@ class Error(Composite):
 
 @composite(0x23, "amqp:received:list", "DeliveryState")
 class Received(Composite):
-    """So much of a message has come (§3.4.1)."""
+    """How much of a message was received (§3.4.1)."""
 
     section_number: Uint
     section_offset: Ulong

@@ -1,10 +1,10 @@
-"""Where the sections of a message are (part 3 §3.2), without decoding what is in them.
+"""Finds the sections of a message (part 3 §3.2), without decoding their contents.
 
-A message is what the payloads of a delivery's transfers are together: described values one after the other, in this
-order, each of which may be absent:
+A message consists of the payloads of a delivery's transfers: described values, one after another, in this order, any of
+which may be absent:
 
-    header, delivery-annotations, message-annotations       what those on the way add, or change
-    properties, application-properties, body                the bare message, which nobody changes
+    header, delivery-annotations, message-annotations       added or changed by intermediaries
+    properties, application-properties, body                the bare message, which is never changed
     footer
 
 The body is one or more sections of data (binary), or one or more sequences (lists), or one value of any type.
@@ -38,7 +38,7 @@ VALUE: Final = 0x77
 FOOTER: Final = 0x78
 
 NO_BODY: Final = 0
-"""The kind of body of a message that has none. The specification has no such messages; some clients send them."""
+"""The kind of body of a message without one. The specification does not allow these; some clients send them."""
 
 _NAMES: Final[dict[str, int]] = {
     "amqp:header:list": HEADER,
@@ -66,17 +66,17 @@ _CONSTRUCTORS: Final[dict[int, bytes]] = {
     SEQUENCE: _LISTS,
     FOOTER: _MAPS,
 }
-# What a body may have several of.
+# Sections of which a body may have several.
 _REPEATED: Final = (DATA, SEQUENCE)
 
 _u32: Final = struct.Struct(">I").unpack_from
 
 
 class Sections:
-    """Where the sections of one message are in ``data``.
+    """The places of the sections of one message in ``data``.
 
-    The places of header, annotations, properties and footer are those of their values, behind the descriptor: 0 where
-    there is none. What they hold is decoded when it is asked for, and only then found to be malformed.
+    The places of header, annotations, properties and footer are those of their values, after the descriptor; 0: there
+    is none. Their contents are decoded on demand, and only then checked.
     """
 
     __slots__ = (
@@ -126,7 +126,7 @@ class Sections:
         last = 0
         kept = bare = -1
         while at < end:
-            # A described value, a small ulong: what everybody sends.
+            # A described value with a small ulong: the usual form.
             if data.startswith(b"\x00\x53", at):
                 code = data[at + 2]
                 value_at = at + 3
@@ -176,7 +176,7 @@ class Sections:
         """Where the value of the body's first section is, behind its descriptor, if there is a body."""
         return self._pieces[0]
 
-    # ------------------------------------------------------------------ what is in them
+    # ------------------------------------------------------------------ contents
 
     def header(self) -> Header | None:
         """Raises DecodeError."""
@@ -230,7 +230,7 @@ class Sections:
 
 
 def in_order(data: bytes) -> bytes:
-    """The sections of a message in their order, where its sender did not keep to it. Raises DecodeError."""
+    """Put the sections of a message in order, if its sender did not. Raises DecodeError."""
     found: list[tuple[int, bytes]] = []
     at, end = 0, len(data)
     while at < end:
@@ -240,7 +240,7 @@ def in_order(data: bytes) -> bytes:
         following = skip(data, value_at, end)
         found.append((code, data[at:following]))
         at = following
-    # Those of one kind stay as they are.
+    # Sections of one kind keep their order.
     return b"".join([section for _, section in sorted(found, key=itemgetter(0))])
 
 
@@ -260,7 +260,7 @@ def _why_not(code: int) -> str:
     return "a section of a message has a descriptor that none has"
 
 
-# Headers are few, and said again and again: by their octets, those of up to so many.
+# A cache of headers by their octets, up to a size: there are few, and they repeat.
 _headers: Final[dict[bytes, Header]] = {}
 HEADERS_MAX: Final = 256
 HEADER_OCTETS_MAX: Final = 32

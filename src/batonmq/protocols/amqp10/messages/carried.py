@@ -1,7 +1,7 @@
 """Messages as a client sends and receives them: properties of AMQP 0-9-1 with a body, to sections of 1.0 and back.
 
-They are converted as a message that comes over another protocol is (`templates`, `heads`), whatever the broker is: so
-nothing is lost on the way through a broker that keeps annotations and properties as they are.
+They are converted like a message from another protocol (`templates`, `heads`), whatever the broker is. So nothing is
+lost on the way through a broker that keeps annotations and properties unchanged.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _EXPIRATION: Final = f"{BASIC}expiration"
 
 
 class CarriedWriter:
-    """Writes messages for one broker. Those with the same properties have all but their bodies in common."""
+    """Writes messages for one broker. Those with the same properties share everything but their bodies."""
 
     __slots__ = ("_before", "_dialect", "_foreign", "_head", "_is_plain", "_properties", "_size")
 
     def __init__(self, queue_prefix: str = "") -> None:
-        """``queue_prefix`` is what makes the name of a queue an address, in reply-to."""
+        """``queue_prefix``: the prefix that makes a queue's name an address, in reply-to."""
         self._dialect = replace(SPEC, temporary_queue=queue_prefix)
         self._foreign = ForeignWriter(self._dialect)
         # Of the last message.
         self._properties: Properties | None = None
         self._head = b""
         self._is_plain = True
-        # All that comes before a body of that size.
+        # Everything before a body of that size.
         self._before = b""
         self._size = -1
 
     def sections(self, properties: Properties, body: bytes, annotations: Mapping[str, object] = _NONE) -> bytes:
-        """A message. ``annotations`` are message-annotations beside those that its headers become.
+        """Encode a message. ``annotations``: message-annotations besides those from its headers.
 
         Raises EncodeError.
         """
@@ -79,7 +79,7 @@ class CarriedWriter:
         """All sections before the body."""
         address = b""
         if (expiration := properties.expiration) is not None:
-            # An intermediary writes what is left of the ttl (part 3 §3.2.1).
+            # An intermediary replaces the ttl by the remaining one (part 3 §3.2.1).
             annotations = {**annotations, _EXPIRATION: expiration}
         if annotations:
             address = b"\x00Sr" + encode({Symbol(name): value for name, value in annotations.items()})
@@ -97,19 +97,19 @@ def _header_of(properties: Properties) -> bytes:
     ttl = None
     if expiration is not None and expiration.isascii() and expiration.isdigit():
         ttl = UInt(min(int(expiration), UINT_MAX))
-    # Without one it would be 4, which is more than that of a message of the API with priority 1.
+    # The default would be 4, more than that of a message with priority 1 in the API.
     return Header(durable=properties.persistent, priority=UByte(properties.priority), ttl=ttl).encoded()
 
 
 class Carried(NamedTuple):
-    """A message that came."""
+    """A received message."""
 
     properties: Properties
     body: bytes
     delivery_count: int
-    """How often it failed before (part 3 §3.2.1); 0 where the broker does not say."""
+    """How often it failed before (part 3 §3.2.1); 0 if the broker does not say."""
     first_acquirer: bool
-    """Has nobody had it before, as far as the broker says?"""
+    """Is this its first receiver, as far as the broker says?"""
 
 
 class CarriedReader:
@@ -123,7 +123,7 @@ class CarriedReader:
         self._counts: dict[bytes, tuple[int, bool]] = {}
 
     def read(self, data: bytes) -> Carried:
-        """A message. Raises DecodeError."""
+        """Decode a message. Raises DecodeError."""
         message = self._reader.read(data, "", "")
         start = message.start
         properties = message.properties
@@ -153,11 +153,11 @@ class CarriedReader:
 def _count_of(header: Header | None) -> tuple[int, bool]:
     if header is None:
         return 0, True
-    # Without a word of it, it is false by the specification; most who do not say it have had no acquirer before.
+    # If absent, it is false by the specification; but most brokers that omit it send messages for the first time.
     return header.delivery_count or 0, header.first_acquirer is not False
 
 
 def reply_to_of(data: bytes) -> str | None:
-    """The address that a message names for replies, as it stands there. Raises DecodeError."""
+    """The reply-to of a message, unchanged. Raises DecodeError."""
     properties = Sections(data).properties()
     return properties.reply_to if properties is not None else None

@@ -19,7 +19,7 @@ _UINT_MAX: Final = 2**32 - 1
 
 
 def deaths_of(record: FieldValue) -> values.Array | None:
-    """The annotation that tells the broker's record of deaths; None: it is none."""
+    """The annotation for the broker's record of deaths; None: it is not a valid one."""
     if not isinstance(record, list) or not all(isinstance(death, dict) for death in record):
         return None
     return values.Array(dict, [_death(death) for death in record if isinstance(death, dict)])
@@ -51,7 +51,7 @@ def _text(value: FieldValue) -> str:
 
 
 def death_header_of(annotation: object) -> FieldValue:
-    """The header that tells what an annotation x-opt-deaths does; None: it does not look like one."""
+    """The header for an annotation x-opt-deaths; None: it does not look like one."""
     if not isinstance(annotation, Sequence | values.Array) or isinstance(annotation, str | bytes):
         return None
     table: list[FieldValue] = []

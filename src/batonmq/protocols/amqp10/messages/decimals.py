@@ -23,12 +23,12 @@ _LAYOUTS: Final = {4: (23, 101, 7), 8: (53, 398, 16), 16: (113, 6176, 34)}
 
 
 def decimal_of(raw: bytes) -> Decimal:
-    """The number that 4, 8 or 16 octets are; infinity and NaN are Python's."""
+    """The number for 4, 8 or 16 octets; infinity and NaN are Python's."""
     bits, bias, digits = _LAYOUTS[len(raw)]
     number = int.from_bytes(raw, "big")
     width = len(raw) * 8
     sign = number >> (width - 1)
-    # Five bits behind the sign tell what it is.
+    # The five bits after the sign determine the form.
     combination = number >> (width - 6) & 0b11111
     if combination == 0b11111:
         return Decimal("NaN")
@@ -42,7 +42,7 @@ def decimal_of(raw: bytes) -> Decimal:
         exponent = number >> bits & exponent_mask
         coefficient = number & (1 << bits) - 1
     if coefficient >= 10**digits:
-        # As the standard has it for what is not a canonical coefficient.
+        # By the standard a coefficient that is not canonical counts as 0.
         coefficient = 0
     return Decimal((sign, tuple(map(int, str(coefficient))), exponent - bias))
 

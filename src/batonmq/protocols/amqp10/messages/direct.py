@@ -1,7 +1,7 @@
-"""Properties of AMQP 0-9-1 made from the octets of a message's head, without any value in between.
+"""Properties of AMQP 0-9-1 made from the octets of a message's head, without decoding values.
 
-What clients send in most messages has the same octets in both: a short string is a short string. Whatever is not of
-these types is left to `heads`, which makes the same of them, and of all else.
+Most values that clients send have the same octets in both: a short string is a short string. Values of other types are
+left to `heads`, which gives the same result for these, and handles all others.
 
 CPython 3.11, whole messages on a machine with other load: 4 us for properties with an id, an address, a content-type
 and a time behind annotations like those of the message before, 7.5 us with three application properties of which one
@@ -25,12 +25,12 @@ __all__ = ["DirectReader"]
 
 _MAP8: Final = 0xC1
 _MAP32: Final = 0xD1
-# What a link remembers of application properties.
+# The most octets of application properties that a link remembers.
 _REMEMBERED_BYTES: Final = 4096
 
 
 class DirectReader:
-    """Reads the heads of one link's messages that begin like those before."""
+    """Reads the heads of one link's messages that begin like earlier ones."""
 
     __slots__ = (
         "_application",
@@ -49,7 +49,7 @@ class DirectReader:
     )
 
     def __init__(self, *, encodes_values: bool) -> None:
-        """``encodes_values``: do other protocols get a string or a binary that is a value as a section?"""
+        """``encodes_values``: see the field of `Dialect`."""
         self._encodes_values = encodes_values
         self._lead: Lead | None = None
         # The application properties of the last message, with their descriptor, and what they become in a table.
@@ -62,11 +62,11 @@ class DirectReader:
         self.size = self.skip = 0
         """With the descriptor of the body; octets of header and delivery-annotations."""
         self.short = self.wide = b""
-        """The constructors, with lengths of one octet and of four, of what is a body as it is."""
+        """The constructors of bodies that are kept unchanged, with lengths of one octet and of four."""
         self.has_ids = False
-        """Has it anything that no other message has: an id, or a time?"""
+        """Does it have anything unique, such as an id or a time?"""
         self.is_plain = False
-        """Are its properties of a kind that the broker need not look at?"""
+        """Are its properties plain, so that the broker need not check them?"""
 
     @property
     def to(self) -> str | None:
@@ -80,20 +80,20 @@ class DirectReader:
 
     @property
     def lead(self) -> Lead | None:
-        """How the messages begin that are read; None: none are."""
+        """The beginning of the messages that can be read; None: none can."""
         return self._lead
 
     def follow(self, lead: Lead | None) -> None:
-        """Messages that begin like this may come. None: nothing is read."""
+        """Set the beginning of the messages to read; None: read none."""
         if lead is not self._lead:
             self._lead = lead
-            # Beside another header, and other annotations, the same may be another thing.
+            # With another header, or other annotations, the same octets may have another result.
             self._application = b""
             self._list.forget()
         self.has_ids = False
 
     def peek(self, data: bytes) -> Properties | None:
-        """Read a message that is read again next."""
+        """Read a message that will be read again next."""
         made = self.read(data)
         if made is not None:
             self._peeked = data
@@ -101,9 +101,9 @@ class DirectReader:
         return made
 
     def read(self, data: bytes) -> Properties | None:
-        """The properties of a message; what else its head says is told by the attributes.
+        """The properties of a message; the attributes hold the rest of its head.
 
-        None: it begins otherwise, or has something that `heads` has to read, or refuse.
+        None: it begins differently, or has something that `heads` has to read, or refuse.
         """
         made = self._made
         if made is not None:
@@ -173,7 +173,7 @@ class DirectReader:
         return Properties(raw, lead.persistent, lead.priority, is_plain)
 
     def _read_application(self, data: bytes, at: int, taken: frozenset[bytes]) -> bool:
-        """The section that begins at ``at``; False: it is none to read here. Raises IndexError."""
+        """Read the section that begins at ``at``; False: it cannot be read here. Raises IndexError."""
         code = data[at + 3]
         if code == _MAP8:
             stop = at + 5 + data[at + 4]

@@ -1,6 +1,6 @@
-"""A message that came over AMQP 1.0, and of which the broker or a consumer has changed the headers since.
+"""A message from AMQP 1.0 whose headers were changed by the broker or a consumer.
 
-The payload is as it came. What differs from the headers that it makes goes out as annotations: where it was
+The payload is unchanged. Headers that differ from those of the payload are sent as annotations: where it was
 dead-lettered, why it was rejected, what a consumer noted with the outcome modified.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def own_sections(message: Message) -> bytes:
-    """A message that came over AMQP 1.0, from its message-annotations on."""
+    """The sections of a message from AMQP 1.0, from its message-annotations on."""
     payload = message.payload
     end = message.start if is_split(message.framing) else len(payload)
     sections = Sections(payload, 0, end)

@@ -1,4 +1,4 @@
-"""Values of AMQP 1.0 as fields of AMQP 0-9-1, and back, with their types where the other has them.
+"""Values of AMQP 1.0 as fields of AMQP 0-9-1, and back, keeping types that both have.
 
 ======================  ===========================================  =======================================
 AMQP 1.0                becomes in 0-9-1                             which becomes again
@@ -19,8 +19,8 @@ map                     table; an array of pairs if a key is no      map with sy
 described               the value without its descriptor
 ======================  ===========================================  =======================================
 
-A longstr that is not UTF-8 becomes binary. All as RabbitMQ 4 has it, but that it has no words for ulongs above the
-range of long, decimals, chars, uuids and described values.
+A longstr that is not UTF-8 becomes binary. This is as in RabbitMQ 4, which does not define ulongs above the range of
+long, decimals, chars, uuids and described values.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def from_field(value: FieldValue) -> object:
 
 
 def text_or_octets(text: str) -> str | bytes:
-    """A text as a string, or as a binary if it is not Unicode: 0-9-1 does not ask for that."""
+    """A text as a string, or as a binary if it is not Unicode, which 0-9-1 does not require."""
     if text.isascii():
         return text
     try:
@@ -156,7 +156,7 @@ def _from_datetime(value: datetime) -> object:
 
 
 def _key(name: str) -> object:
-    """Symbols are ASCII."""
+    """The key of a map: a symbol, or a string or binary if the name is not ASCII."""
     return values.Symbol(name) if name.isascii() else text_or_octets(name)
 
 
@@ -186,5 +186,5 @@ _FROM_FIELD: Final[dict[type, Callable[..., object]]] = {
 
 
 def _in_range(milliseconds: int) -> int:
-    """Seconds of 64 bits are more than milliseconds of 64 bits can tell."""
+    """Limit milliseconds to 64 bits, which seconds of 64 bits may exceed."""
     return max(-(2**63), min(milliseconds, _LONG_MAX))

@@ -1,6 +1,6 @@
 """Entries of a table of AMQP 0-9-1 as application properties and annotations, from octets to octets.
 
-`templates` makes the same of them, and of those that mean more than themselves. CPython 3.11: 1 us for each.
+`templates` gives the same result, and also handles headers with a special meaning. CPython 3.11: 1 us for each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _named(name: str) -> bytes:
     return b"%c%b" % (len(name), name.encode())
 
 
-# What `templates` has to look at.
+# The headers that `templates` has to handle.
 _SPECIAL: Final = frozenset(
     _named(name)
     for name in (
@@ -52,7 +52,7 @@ _SMALL_INT: Final = 0x54
 _BYTE: Final = 0x51
 _LONG: Final = 0x81
 
-# Octets of types of a fixed width that are made of values, by the octets of the type; -1: four octets tell them.
+# The widths of types that have to be decoded, by the octet of the type; -1: four octets hold the length.
 _WIDTHS: Final[dict[int, int]] = {
     _ARRAY: -1,
     _TABLE: -1,
@@ -68,7 +68,7 @@ _WIDTHS: Final[dict[int, int]] = {
     0x54: 8,
 }
 
-# So short is nothing that is nested deeper than values may be.
+# A value this short cannot be nested too deep.
 _NESTED_BYTES: Final = 256
 
 # Publishers have few values of rare types: by their octets, with the type.
@@ -78,7 +78,7 @@ _RARE_ENTRIES: Final = 1024
 
 
 class HeaderEntries:
-    """What one table becomes."""
+    """The entries of one table, in AMQP 1.0's form."""
 
     __slots__ = ("annotation_count", "annotations", "application", "application_count", "is_text", "moment")
 
@@ -86,16 +86,16 @@ class HeaderEntries:
         self.clear()
 
     def clear(self) -> None:
-        """There is no table."""
+        """Reset everything, as for a message without a table."""
         self.annotations = self.application = b""
         self.annotation_count = self.application_count = 0
         self.is_text = False
-        """Is it said that this is text?"""
+        """Is the message marked as text?"""
         self.moment = b""
         """The octets of a time in milliseconds, which the creation-time may be."""
 
     def read(self, raw: bytes, at: int, stop: int) -> bool:
-        """A table, without its length; False: it is none to read here. Raises FieldError, IndexError."""
+        """Read a table, given without its length; False: it cannot be read here. Raises FieldError, IndexError."""
         self.clear()
         annotations: dict[bytes, bytes] = {}
         application: dict[bytes, bytes] = {}
@@ -145,7 +145,7 @@ class HeaderEntries:
             at = end
         self.annotation_count = len(annotations)
         self.application_count = len(application)
-        # Of two of one name the last counts, which is seldom enough.
+        # Repeated names, of which the last counts, are rare, and left to `templates`.
         if count != len(annotations) + len(application) + bool(self.moment):
             return False
         self.annotations = b"".join(annotations.values())
@@ -153,7 +153,7 @@ class HeaderEntries:
         return True
 
     def _keep_other(self, name: bytes, kind: int, value: bytes, annotations: dict[bytes, bytes]) -> bool:
-        """What is not an application property; False: it is none to read here."""
+        """Keep a header that is not an application property; False: it cannot be read here."""
         if name == _TEXT_MARK:
             # A number of one octet it is elsewhere.
             if value[0] != _SMALL_INT and value[0] != _BYTE:
@@ -201,7 +201,7 @@ def _long(octets: bytes) -> bytes:
 
 
 def _end_of_rare(raw: bytes, at: int, kind: int) -> int:
-    """Where a value whose type stands at ``at`` ends; 0: it is none to read here."""
+    """Where the value whose type is at ``at`` ends; 0: it cannot be read here."""
     width = _WIDTHS.get(kind)
     if width is None:
         return 0
@@ -212,7 +212,7 @@ def _end_of_rare(raw: bytes, at: int, kind: int) -> int:
 
 
 def _rare_value(raw: bytes) -> bytes:
-    """A value, with its type before it. Raises FieldError."""
+    """Convert a value, given with its type. Raises FieldError."""
     found = _rare.get(raw)
     if found is None:
         table, _ = decode_table(b"%b\x00%b" % ((len(raw) + 1).to_bytes(4, "big"), raw), 0, len(raw) + 5)

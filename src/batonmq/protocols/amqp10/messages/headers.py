@@ -1,4 +1,4 @@
-"""The section header (part 3 §3.2.1), which tells how a message is delivered: the broker makes it for each delivery."""
+"""The section header (part 3 §3.2.1), which the broker writes for each delivery."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _first: dict[tuple[bool, bool, int], bytes] = {}
 
 
 def first_header(properties: Properties) -> bytes:
-    """Of a message that is delivered for the first time, and never expires."""
+    """The header of a message that is delivered for the first time, and never expires."""
     key = (properties.persistent, properties.has_priority, properties.priority)
     found = _first.get(key)
     if found is None:
@@ -31,14 +31,14 @@ def first_header(properties: Properties) -> bytes:
 
 
 def header_section(properties: Properties, queued: QueuedMessage, now: int) -> bytes:
-    """Of any message; ``now`` in milliseconds of the epoch."""
+    """The header of any message; ``now`` in milliseconds of the epoch."""
     ttl = b"\x40"
     if queued.expires_at:
         ttl = encode(UInt(min(max(queued.expires_at - now, 0), UINT_MAX)))
     fields = _durable(properties) + _priority(properties) + ttl
     if not queued.returns:
         return _section(fields + _FIRST, 4)
-    # What was only released has been with somebody, and no delivery has failed (part 3 §3.4.4).
+    # A message that was only released had an acquirer, but no failed delivery (part 3 §3.4.4).
     count = queued.return_count
     if not count:
         return _section(fields + _AGAIN, 4)
@@ -52,7 +52,7 @@ _said: dict[bytes, tuple[bool | None, int | None, int | None]] = {}
 
 
 def said_by_header(sections: Sections) -> tuple[bool | None, int | None, int | None]:
-    """Durable, priority and ttl of a message that came, as far as its header tells them. Raises DecodeError."""
+    """Durable, priority and ttl in the header of a received message; None: absent. Raises DecodeError."""
     if not sections.header_at:
         return None, None, None
     raw = sections.data[: sections.kept_at]

@@ -1,4 +1,4 @@
-"""What comes before a message's body, as properties of AMQP 0-9-1: what RabbitMQ 4 makes of it, and what it drops.
+"""The sections before a message's body as properties of AMQP 0-9-1: as in RabbitMQ 4, and those that it drops.
 
 ========================  ==========================================================================================
 AMQP 1.0                  0-9-1
@@ -59,7 +59,7 @@ DIGITS_MAX: Final = 19
 
 
 class Head:
-    """All that stands before a message's body, read once for all messages that have the same."""
+    """Everything before a message's body, read once for all messages that have the same."""
 
     __slots__ = (
         "_encoded",
@@ -88,19 +88,19 @@ class Head:
         data = sections.data
         self.size = sections.body_at + 3
         self.raw = data[: self.size]
-        """With the descriptor of the body, if that is one that everybody sends."""
+        """The octets of the head, with the descriptor of the body if that has its usual form."""
         self.is_complete = self.raw.endswith(_BODIES)
-        """Does all that begins like this have the same head?"""
+        """Do all messages that begin like this have the same head?"""
         self.skip = sections.kept_at
         """Octets of header and delivery-annotations, which are not kept."""
         self.prefix = b""
-        """What is kept instead of the message-annotations, which have a descriptor that few send."""
+        """The replacement for message-annotations with an unusual descriptor."""
         at = sections.message_annotations_at
         if at and at != sections.kept_at + 3:
             self.prefix = b"\x00Sr" + data[at : sections.bare_at]
             self.skip = sections.bare_at
         self.expires_at = 0
-        """Milliseconds since the epoch, if only the properties say when it expires; else 0."""
+        """Milliseconds since the epoch, if only the properties have an expiry time; otherwise 0."""
         if direct is not None and (made := direct.read(data)) is not None:
             has_ids = direct.has_ids
             self.to = direct.to
@@ -117,10 +117,10 @@ class Head:
                 self.expires_at = max(int(properties.absolute_expiry_time), 1)
             made = Properties.make(**values)
         self.properties = made
-        """Of a message whose body other protocols take as it is."""
+        """The properties of a message whose body other protocols get unchanged."""
         self.may_come_again = self.is_complete and not has_ids
         self._encoded: Properties | None = None
-        # The constructors, with lengths of one octet and of four, of what is a body as it is.
+        # The constructors of bodies that are kept unchanged, with lengths of one octet and of four.
         self.short = self.wide = b""
         if self.is_complete and not self.prefix and not self.expires_at:
             if sections.body_kind == DATA:
@@ -159,7 +159,7 @@ def headers_of(sections: Sections, *, is_encoded: bool) -> dict[str, FieldValue]
 
 
 def _without_type(kind: str | None, subject: str | None) -> dict[str, FieldValue]:
-    """The header that has what would be the property type, if that did not say what the body is."""
+    """The header that keeps a message's type where the property type names the kind of its body."""
     if kind is None or kind == AMQP10_TYPE:
         return {}
     return {SUBJECT if kind == subject else BASIC_TYPE: kind}
@@ -197,7 +197,7 @@ def _values(sections: Sections, properties: MessageProperties | None, *, is_dura
 
 
 def _read_basics(basics: dict[str, object], values: PropertyValues) -> None:
-    """Annotations of which messages that came over 0-9-1 have some."""
+    """Read the annotations that messages from 0-9-1 have."""
     for name, value in basics.items():
         if name in ("type", "app-id", "cluster-id", "content-type", "content-encoding") and isinstance(value, str):
             if fits(value):

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.dialects import Dialect
 
 URN_UUID: Final = "urn:uuid:"
-# Reply addresses that name a queue; what other protocols have in their place is the queue's name.
+# The prefixes of reply addresses that name a queue; other protocols get only the queue's name.
 _QUEUES: Final = ("/queues/", "queue://", "temp-queue://")
 _QUEUE_OCTETS: Final = tuple(prefix.encode() for prefix in _QUEUES)
 
 
 def fits(text: str) -> bool:
-    """May it be a property of 0-9-1?"""
+    """Does a text fit a property of 0-9-1?"""
     length = len(text)
     return length <= NAME_MAX and (text.isascii() or len(text.encode(errors="surrogateescape")) <= NAME_MAX)
 
@@ -38,20 +38,20 @@ def id_as_text(value: object) -> str | None:
 
 
 def id_of(text: str) -> object:
-    """The id that a text of 0-9-1 is: a uuid if it is written as one, else a string."""
+    """The id for a text of 0-9-1: a uuid if it is written as one, otherwise a string."""
     if text.startswith(URN_UUID) and len(text) == len(URN_UUID) + 36:
         try:
             found = uuid.UUID(text[len(URN_UUID) :])
         except ValueError:
             return text_or_octets(text)
-        # Others have another spelling, which is theirs to keep.
+        # Other spellings are kept as strings.
         if str(found) == text[len(URN_UUID) :]:
             return found
     return text_or_octets(text)
 
 
 def reply_as_text(address: str) -> str:
-    """A reply-to as other protocols have it: the name of a queue if it is the address of one, else as it is."""
+    """A reply-to for other protocols: the name of a queue if it is the address of one, otherwise unchanged."""
     if address.startswith(_QUEUES):
         try:
             found = parse_address(address, SPEC)
@@ -63,12 +63,12 @@ def reply_as_text(address: str) -> str:
 
 
 def names_queue(address: bytes) -> bool:
-    """Does `reply_as_text` make anything else of a reply-to?"""
+    """Does `reply_as_text` change a reply-to?"""
     return address.startswith(_QUEUE_OCTETS)
 
 
 def reply_of(text: str, dialect: Dialect) -> str:
-    """The address that a reply-to of another protocol is: that of a queue, unless it is one already."""
+    """The address for a reply-to from another protocol: that of a queue, unless it is an address already."""
     if text.startswith("/"):
         try:
             parse_address(text, SPEC)
@@ -77,6 +77,6 @@ def reply_of(text: str, dialect: Dialect) -> str:
         else:
             return text
     if not text or "\n" in text or "\r" in text:
-        # No queue has such a name: as an address it would not be read again.
+        # No queue has such a name, and its address could not be parsed again.
         return text
     return shown_temporary(text, dialect)

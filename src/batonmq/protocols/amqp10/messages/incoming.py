@@ -1,8 +1,8 @@
 """A message that a client sends over AMQP 1.0, as a message of the broker.
 
-What other protocols see as its body: the octets of its data sections together; of a string or a binary that is its
-one value, the octets of that; of any other value, and of sequences, the sections themselves, and then its type is
-``amqp-1.0``. RabbitMQ 4 has strings and binaries that are values as sections, too.
+Other protocols see as its body the joined octets of its data sections; the octets of a single value that is a string or
+a binary; for any other value, and for sequences, the sections themselves, with ``amqp-1.0`` as the type. RabbitMQ 4
+also shows strings and binaries that are values as sections.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["MessageReader"]
 _NULL: Final = 0x40
 _SHORT: Final = b"\xa0\xa1"
 _WIDE: Final = b"\xb0\xb1"
-# Heads that may come again are kept, of links that others interrupt.
+# The limits of the cache of heads, for links that are interrupted by others.
 _CACHED_BYTES: Final = 512
 _CACHED_ENTRIES: Final = 1024
 # A head that only one link remembers may be larger.
@@ -42,10 +42,10 @@ _PLAIN: Final = b"\x00Su\xa0\x00"
 
 
 class MessageReader:
-    """Reads the messages of one link, most of which begin alike.
+    """Reads the messages of one link, most of which begin in the same way.
 
-    CPython 3.11: a message that begins like the last takes 0.6 us, one with an id and a time of its own 4 us, with
-    application properties of its own 7.5 us; what has properties of rare types takes 40 us.
+    CPython 3.11: a message that begins like the last takes 0.6 us, one with a new id and time 4 us, with new
+    application properties 7.5 us; one with properties of rare types takes 40 us.
     """
 
     __slots__ = (
@@ -69,14 +69,14 @@ class MessageReader:
         self._head = self._find(_PLAIN)
 
     def read(self, data: bytes, exchange: str, routing_key: str) -> Message:
-        """A complete message, to that address. Raises DecodeError."""
+        """Read a complete message, to that address. Raises DecodeError."""
         head = self._head
         direct = self._direct
         properties = None
         if not data.startswith(head.raw):
             if direct.has_ids:
                 properties = direct.read(data)
-            # What may come again is known by its head, and shares its properties.
+            # A head that may recur is cached, and its messages share their properties.
             if properties is None or not direct.has_ids:
                 properties = None
                 head = self._find(data)
@@ -86,7 +86,7 @@ class MessageReader:
         else:
             at, skip, short, wide = direct.size, direct.skip, direct.short, direct.wide
         length = len(data)
-        # One section, which is a body as it is: what nearly everybody sends.
+        # A body of one section that is kept unchanged: the usual case.
         if at + 1 < length:
             code = data[at]
             if code in short:
@@ -107,12 +107,12 @@ class MessageReader:
         return self._read_any(Sections(data), head, exchange, routing_key)
 
     def read_plain(self, payloads: Iterable[bytes], exchange: str, routing_key: str) -> list[Message]:
-        """Of complete messages to one address, those before the first that asks for something, or cannot be read.
+        """Read complete messages to one address, up to the first that needs the broker's attention or is malformed.
 
-        None of them, where that is the first: it is read by itself then, with all that may be wrong with it.
+        If that is the very first, the result is empty: that message is then read separately, with all checks.
         """
         messages: list[Message] = []
-        # All that stands before the octets of the body in the last message, and how long that was as a whole.
+        # Everything before the octets of the body in the last message, and its whole length.
         known = b""
         known_length = -1
         skip = start = size = weight = 0
@@ -122,7 +122,7 @@ class MessageReader:
                 messages.append(Message(exchange, routing_key, properties, data[skip:], start, size, AMQP10, weight))
                 continue
             if self._direct.has_ids and not self._direct.is_plain and not data.startswith(self._head.raw):
-                # Like the last it will ask for something, and be read then.
+                # It may need the broker's attention, and is read separately then.
                 break
             try:
                 message = self.read(data, exchange, routing_key)
@@ -136,7 +136,7 @@ class MessageReader:
             start, size, weight = message.start, message.size, message.weight
             is_like = properties is head.properties and not head.prefix and message.framing is AMQP10
             if is_like and size and start + size == weight:
-                # The next is the same but for the octets of its body, if it is as long and begins like that.
+                # The next one differs only in its body, if it has the same length and the same beginning.
                 skip = head.skip
                 known = data[: skip + start]
                 known_length = len(data)
@@ -163,7 +163,7 @@ class MessageReader:
             properties = head.encoded()
             start = sections.body_at
             end = sections.end
-        # What stands before the body in the payload is shorter, or longer, than in what came.
+        # The part before the body is shorter, or longer, in the payload than in the received message.
         moved = len(head.prefix) - head.skip
         payload = head.prefix + data[head.skip :] + body
         start += moved
@@ -178,7 +178,7 @@ class MessageReader:
     def _expiring(self, properties: Properties, expires_at: int) -> Properties:
         left = max(expires_at - int(self._clock.time() * 1000), 0)
         if left > TIME_MAX:
-            # Some clients write the last moment that they know, and mean never.
+            # Some clients send the largest time, and mean never.
             return properties
         return properties.replace(expiration=str(left))
 
@@ -208,7 +208,7 @@ class MessageReader:
         return head
 
     def _lead_of(self, sections: Sections) -> Lead | None:
-        """What is before a message's properties. Raises DecodeError."""
+        """The sections before a message's properties. Raises DecodeError."""
         raw = sections.data[: sections.bare_at]
         leads = self._leads
         if raw in leads:
@@ -223,7 +223,7 @@ class MessageReader:
         return lead
 
     def address_of(self, data: bytes) -> str | None:
-        """Where a message says that it is to go, by its property to. Raises DecodeError."""
+        """The address of a message, from its property to. Raises DecodeError."""
         if not data.startswith(self._head.raw):
             if self._direct.has_ids and self._direct.peek(data) is not None:
                 return self._direct.to
@@ -239,13 +239,13 @@ class MessageReader:
         return self._head.subject
 
 
-# By what two readers may differ in.
+# The caches, by the settings in which readers may differ.
 _heads: dict[tuple[bool, bool], dict[bytes, Head]] = {}
 _leads: dict[bool, dict[bytes, Lead | None]] = {}
 
 
 def _text_extent(sections: Sections) -> tuple[int, int] | None:
-    """Where the octets of a body are that is one string, binary or null; None: it is another value."""
+    """The extent of the octets of a body that is one string, binary or null; None: it is another value."""
     data = sections.data
     at = sections.body_value_at
     code = data[at]

@@ -1,4 +1,4 @@
-"""What stands before the properties of a message: its header and annotations, which are the same in many messages."""
+"""The part before the properties of a message: its header and annotations, which are the same in many messages."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 __all__ = ["Lead", "lead_of"]
 
 PERSISTENT: Final = b"\x02"
-# There is room for those of the application, too.
+# This leaves room for application properties.
 _ENTRIES_MAX: Final = HEADERS_MAX // 2
 
-# Headers that properties become, or that say more than themselves. Where the application has one, `heads` sorts it out.
+# Headers that come from properties, or have a special meaning. `heads` handles application properties of these names.
 _SPECIAL: Final = frozenset({IN_MILLISECONDS, GROUP, GROUP_SEQUENCE, REPLY_TO_GROUP, DUPLICATE, DEDUPLICATION})
 
 
 class Lead:
-    """Those of one message, as parts of properties of 0-9-1."""
+    """The header and annotations of one message, as parts of properties of 0-9-1."""
 
     __slots__ = ("entries", "expiration", "flags", "mode", "names", "persistent", "priority", "raw", "skip")
 
     def __init__(self, sections: Sections, entries: bytes, names: frozenset[bytes], *, is_durable: bool) -> None:
-        """``entries``: what the annotations become in a table. ``names``: those that no application property may have,
-        each behind its length. ``is_durable``: is a message that does not say whether it is? Raises DecodeError.
+        """``entries``: the annotations as entries of a table. ``names``: those that no application property may have,
+        each after its length. ``is_durable``: is a message without a durable field durable? Raises DecodeError.
         """
         durable, priority, ttl = said_by_header(sections)
         self.raw = sections.data[: sections.bare_at]
@@ -49,7 +49,7 @@ class Lead:
         self.priority = priority or 0
         self.flags = 0
         self.mode = b""
-        """Delivery mode and priority, as they stand in a list of 0-9-1."""
+        """Delivery mode and priority, encoded for a property list of 0-9-1."""
         self.expiration = b""
         if self.persistent:
             self.flags |= basic.DELIVERY_MODE
@@ -64,7 +64,7 @@ class Lead:
 
 
 def lead_of(sections: Sections, *, is_durable: bool) -> Lead | None:
-    """What stands before the properties of a message; None: `heads` has to read it. Raises DecodeError."""
+    """The part before the properties of a message; None: `heads` has to read it. Raises DecodeError."""
     at = sections.message_annotations_at
     if at and at != sections.kept_at + 3:
         return None

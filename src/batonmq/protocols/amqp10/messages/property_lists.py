@@ -1,7 +1,7 @@
 """The list of a message's properties (part 3 §3.2.4) as parts of a list of AMQP 0-9-1 (§4.2.6.1).
 
-A short string has the same octets in both. Lists that differ from the one before in nothing but the id of the message
-and the time of its creation, as those of one producer of JMS do, are compared and not read.
+A short string has the same octets in both. A list that differs from the last one only in the message's id and its time
+of creation, like those of one JMS producer, is compared and not parsed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _GROUP: Final = 10
 _SEQUENCE: Final = 11
 _REPLY_GROUP: Final = 12
 _COUNT: Final = 13
-# The constructors of short strings and symbols by place, and the flags of what they become.
+# The constructors of short strings and symbols by place, and the flags of the resulting properties.
 _TEXTS: Final = (0xA1, -1, 0xA1, 0xA1, 0xA1, 0xA1, 0xA3, 0xA3, -1, -1, 0xA1, -1, 0xA1)
 _FLAGS: Final = (
     basic.MESSAGE_ID,
@@ -89,39 +89,39 @@ class PropertyList:
 
     def __init__(self) -> None:
         self.flags = 0
-        """Those of the properties that it makes, and of those that the header has made."""
+        """The flags of the resulting properties, and of those from the header."""
         self.types = b""
-        """Content-type and encoding, which stand before the headers."""
+        """Content-type and encoding, which come before the headers."""
         self.ways = b""
         """Between the headers and the id: delivery mode and priority, correlation-id, reply-to, expiration."""
         self.identifier = b""
         self.created = b""
         """The time of creation, in seconds."""
         self.rest = b""
-        """What stands behind that: type, user-id, app-id."""
+        """The properties after that: type, user-id, app-id."""
         self.thousandths = b""
-        """The octets of the time of creation in milliseconds, where seconds do not tell all of it."""
+        """The octets of the time of creation in milliseconds, if it is not in whole seconds."""
         self.groups = b""
-        """The headers that tell of groups, as they stand in a table."""
+        """The headers of groups, as entries of a table."""
         self.is_correlated = False
-        """Has it a correlation-id?"""
+        """Does it have a correlation-id?"""
         self.to = b""
-        """That property, behind its length."""
+        """That property, after its length."""
         self.subject = b""
-        """That property, behind its length."""
-        # The octets of the list between id and time, and behind that, and how many properties it has; b"": it has not
-        # both of them.
+        """That property, after its length."""
+        # The octets of the list between id and time, and after the time, and its number of properties; b"": it does not
+        # have both.
         self._middle = self._tail = b""
         self._count = 0
 
     def forget(self) -> None:
-        """Compare no list with the last one, which was not read to its end or stood beside another header."""
+        """Forget the last list, which was not read to its end, or had another header."""
         self._middle = b""
 
     def read(self, data: bytes, at: int, lead: Lead) -> int:
-        """The properties that begin at ``at``, if there are any, behind that header.
+        """Read the properties that begin at ``at``, if there are any, after that header.
 
-        Tells where they end; 0: there are some that others have to read, or refuse. Raises IndexError.
+        Returns where they end; 0: `heads` has to read, or refuse, some of them. Raises IndexError.
         """
         if self._middle:
             stop = self._read_like(data, at)
@@ -130,9 +130,9 @@ class PropertyList:
         return self._read_any(data, at, lead)
 
     def _read_like(self, data: bytes, at: int) -> int:
-        """The properties that begin at ``at``, if those before differ in nothing but id and time of creation.
+        """Read the properties that begin at ``at``, if they differ from the last only in id and time of creation.
 
-        Where they end; 0: they differ in more. Raises IndexError.
+        Returns where they end; 0: they differ in more. Raises IndexError.
         """
         if not data.startswith(b"\x00Ss\xc0", at) or data[at + 5] != self._count:
             return 0
@@ -163,7 +163,7 @@ class PropertyList:
         return stop
 
     def _read_any(self, data: bytes, at: int, lead: Lead) -> int:
-        """The properties that begin at ``at``, if there are any; where they end, or 0: they are none to read here.
+        """Read the properties that begin at ``at``, if any; returns where they end, or 0: they cannot be read here.
 
         Raises IndexError.
         """
@@ -189,7 +189,7 @@ class PropertyList:
         return at
 
     def _read_list(self, data: bytes, at: int, found: list[bytes], lead: Lead) -> int:
-        """The properties whose list begins at ``at``, by their places; where it ends, or 0: it is none to read here.
+        """Read the list that begins at ``at`` by places; returns where it ends, or 0: it cannot be read here.
 
         Raises IndexError.
         """
@@ -235,7 +235,7 @@ class PropertyList:
                 at = end
             else:
                 at = _read_other(data, at, place, found)
-                # Where a time to live is told, the time at which that ends means nothing.
+                # With a time to live, the expiry time is ignored.
                 if not at or (place == _EXPIRY and not lead.expiration):
                     return 0
             if place == _ID:
@@ -248,7 +248,7 @@ class PropertyList:
 
 
 def _read_other(data: bytes, at: int, place: int, found: list[bytes]) -> int:
-    """A property that is not a short string; where the next one begins, or 0: it is none to read here.
+    """Read a property that is not a short string; returns where the next one begins, or 0: it cannot be read here.
 
     Raises IndexError.
     """
@@ -296,7 +296,7 @@ def _read_other(data: bytes, at: int, place: int, found: list[bytes]) -> int:
 
 
 def _name_queue(found: list[bytes]) -> bool:
-    """The name of a queue in the place of its address, if reply-to is one. False: it does not fit."""
+    """Replace the address of a queue in reply-to by its name. False: it does not fit."""
     text = found[_REPLY_TO][1:]
     if names_queue(text):
         name = reply_as_text(text.decode())
@@ -308,7 +308,7 @@ def _name_queue(found: list[bytes]) -> bool:
 
 
 def _of_groups(found: list[bytes]) -> bytes:
-    """The headers that tell of groups."""
+    """The headers of groups."""
     more = b""
     if found[_GROUP]:
         more = named_text(GROUP, found[_GROUP])

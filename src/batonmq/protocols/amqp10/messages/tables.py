@@ -6,11 +6,11 @@ RabbitMQ that stand for something else become that:
 x-cc .................................. the header CC
 x-opt-deaths .......................... the header x-death
 x-opt-rabbitmq-received-time .......... the header timestamp_in_ms
-x-basic-type, -app-id and so on ....... properties of 0-9-1 that a message of 1.0 has not
+x-basic-type, -app-id and so on ....... properties of 0-9-1 that a message of 1.0 does not have
 x-header-NAME ......................... headers that are no application property in 1.0: tables and arrays
-x-exchange, x-routing-key, x-death .... nothing: only the broker tells them
+x-exchange, x-routing-key, x-death .... nothing: only the broker sets them
 
-And what asks the broker for something is a header that it knows, too:
+Requests to the broker also become headers that it knows:
 
 x-opt-delivery-time, -delay ........... x-deliver-at, x-delay
 _AMQ_DUPL_ID (application property) ... x-deduplication-header
@@ -50,20 +50,19 @@ __all__ = [
 HEADERS_MAX: Final = 64 << 10
 """Octets of the headers that other protocols see: a consumer of 0-9-1 needs them in one frame."""
 MORE_MAX: Final = 4 << 10
-"""Octets of one of those that stand for properties, of which there are up to ten."""
+"""Octets of one header for a property, of which there are up to ten."""
 BASIC: Final = "x-basic-"
 HEADER: Final = "x-header-"
 RECEIVED: Final = "x-opt-rabbitmq-received-time"
 IN_MILLISECONDS: Final = "timestamp_in_ms"
-# Annotations that ask the broker for something, and the headers by which it knows that: a moment and a time, both in
-# milliseconds.
+# Annotations with requests to the broker, and its headers for them: a time and a duration, both in milliseconds.
 WISHES: Final = {"x-opt-delivery-time": DELIVER_AT, "x-opt-delivery-delay": DELAY}
 MILLISECONDS: Final = encode_table({IN_MILLISECONDS: LongLong(0)})[4:-8]
-"""How that begins in a table; the eight octets of the time follow."""
-# Artemis' way to say that a message is not to come twice.
+"""The beginning of that header's entry in a table; the eight octets of the time follow."""
+# Artemis' header for deduplication.
 DUPLICATE: Final = "_AMQ_DUPL_ID"
 CARBON_COPIES: Final = "CC"
-# What properties of AMQP 1.0 become of which 0-9-1 has none.
+# Headers for properties of AMQP 1.0 that 0-9-1 does not have.
 GROUP: Final = "JMSXGroupID"
 GROUP_SEQUENCE: Final = "JMSXGroupSeq"
 REPLY_TO_GROUP: Final = "x-reply-to-group-id"
@@ -76,28 +75,28 @@ _CACHED_ENTRIES: Final = 1024
 
 
 class Table:
-    """The headers that two sections make, and what their annotations say of properties."""
+    """The headers from two sections, and the properties that are in their annotations."""
 
     __slots__ = ("basics", "entries", "headers")
 
     def __init__(self, headers: dict[str, FieldValue], basics: dict[str, object]) -> None:
-        """Raises FieldError for what no header can hold."""
+        """Raises FieldError for values that no header can hold."""
         entries = encode_table(headers)[4:] if headers else b""
         if len(entries) > HEADERS_MAX:
             entries = _without_largest(headers)
         self.headers = headers
         self.entries = entries
-        """The headers as they stand in a table of 0-9-1, without its length."""
+        """The headers as entries of a table of 0-9-1, without its length."""
         self.basics = basics
-        """By the names of 0-9-1, with dashes."""
+        """Properties by their names in 0-9-1, with dashes."""
 
     def with_more(self, more: Mapping[str, FieldValue]) -> bytes:
-        """A table of 0-9-1 of these headers and others, where there are none of these names; b"": it is empty."""
+        """A table of 0-9-1 with these headers, and others that do not have their names; b"": it is empty."""
         entries = self.entries
         if more:
             for name, value in more.items():
                 if name == IN_MILLISECONDS and name not in self.headers and type(value) is LongLong:
-                    # What all messages of JMS have, each its own.
+                    # Every message of JMS has a different one.
                     entries += MILLISECONDS + value.to_bytes(8, "big", signed=True)
                 elif name not in self.headers:
                     added = encode_table({name: value})[4:]
@@ -107,7 +106,7 @@ class Table:
 
 
 def _without_largest(headers: dict[str, FieldValue]) -> bytes:
-    """The entries of a table that has room for them; those that take most of it are left out."""
+    """The entries that fit a table; the largest ones are left out."""
     entries = {name: encode_table({name: value})[4:] for name, value in headers.items()}
     size = sum(map(len, entries.values()))
     for name in sorted(entries, key=lambda name: -len(entries[name])):
@@ -141,7 +140,7 @@ def read_table(annotations: bytes, properties: bytes) -> Table:
     except DecodeError:
         raise
     except FieldError as error:
-        # What is nested deeper than headers may be.
+        # It is nested deeper than headers may be.
         raise DecodeError(str(error)) from None
     if len(annotations) + len(properties) <= _CACHED_BYTES:
         if len(_cache) >= _CACHED_ENTRIES:

@@ -1,4 +1,4 @@
-"""What comes before the body of a message that came over another protocol: its properties as sections of AMQP 1.0.
+"""The sections before the body of a message from another protocol: its properties as sections of AMQP 1.0.
 
 =========================  =========================================================================================
 0-9-1                      AMQP 1.0
@@ -66,12 +66,12 @@ __all__ = [
 Annotations = dict[object, object]
 
 TEXT_MARK: Final = "x-opt-jms-msg-type"
-"""The annotation that says what kind of message JMS has."""
+"""The annotation with the kind of a JMS message."""
 TEXT: Final = 5
-"""Text, in that."""
+"""Its value for text."""
 
 _GROUPS: Final = ("x-group", GROUP)
-# Headers that hold what a property of 0-9-1 has no room for, or no type.
+# Headers for values that do not fit a property of 0-9-1, by size or type.
 HELD: Final = {
     "x-message-id": "message_id",
     "x-correlation-id": "correlation_id",
@@ -86,7 +86,7 @@ _BINARY: Final = frozenset({"x-message-id", "x-correlation-id", "x-user-id"})
 
 
 def address_annotations(message: Message) -> Annotations:
-    """What the broker tells of each message: where it was published."""
+    """The broker's annotations of each message: where it was published."""
     return {
         Symbol("x-exchange"): _unicode(message.exchange),
         Symbol("x-routing-key"): _unicode(message.routing_key),
@@ -99,9 +99,9 @@ def annotations_section(annotations: Annotations) -> bytes:
 
 
 def foreign_sections(message: Message, dialect: Dialect, address: bytes) -> bytes:
-    """Message-annotations, properties and application-properties of a message that came over another protocol.
+    """Message-annotations, properties and application-properties of a message from another protocol.
 
-    ``address``: the message-annotations of one that has no others but those of its address.
+    ``address``: the message-annotations of a message with only those of its address.
     """
     annotations, rest = properties_as_sections(message.properties, dialect, is_dead_letter=message.is_dead_letter)
     return (annotations_section({**annotations, **address_annotations(message)}) if annotations else address) + rest
@@ -155,7 +155,7 @@ def _split_headers(
             or (name == IN_MILLISECONDS and _is_exact(value, properties.timestamp))
             or (name in HELD and _hold(name, value, properties, values))
         ):
-            # A property says it.
+            # It is in a property.
             continue
         elif name.startswith("x-"):
             annotations.setdefault(_symbol(name), from_field(value))
@@ -166,7 +166,7 @@ def _split_headers(
 
 
 def _hold(name: str, value: FieldValue, properties: Properties, values: dict[str, object]) -> bool:
-    """Is a header the property that it stands for, as that is not there?"""
+    """Use a header as the property that it stands for; False: that is set already, or it is not such a header."""
     field = HELD[name]
     taken = "type" if field == "subject" else field
     if getattr(properties, taken, None) not in (None, AMQP10_TYPE if taken == "type" else None):
@@ -253,7 +253,7 @@ def _put(
     kind: type[str] = str,
     shown: str = "",
 ) -> None:
-    """A text is a property of that kind; what cannot be one is an annotation."""
+    """Set a text as a property; if it cannot be one, as an annotation."""
     if isinstance(value, kind):
         values[name] = value
     else:
@@ -261,7 +261,7 @@ def _put(
 
 
 def from_seconds(seconds: int) -> Timestamp:
-    """A moment in milliseconds, as far as 64 bits tell it."""
+    """A time in milliseconds, limited to 64 bits."""
     return Timestamp(max(-(2**63), min(seconds * 1000, 2**63 - 1)))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -20,7 +20,7 @@ from batonmq.queued import QueuedMessage
 from batonmq.store import SqliteStore
 from proof.power.promises import Found
 
-__all__ = ["NOTHING_YET", "ORDERED", "STORE", "Heard", "Opened", "look"]
+__all__ = ["NOTHING_YET", "ORDERED", "STORE", "Heard", "Opened", "damage_of", "look"]
 
 STORE = "batonmq.db"
 EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
@@ -44,7 +44,7 @@ class Heard(logging.Handler):
         self.tracebacks: list[str] = []
         """Those of the lines that come with one."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Hear all that is logged meanwhile, and nobody else does."""
         logger = logging.getLogger("batonmq")
@@ -214,9 +214,16 @@ def look(folder: Path, heard: Heard) -> tuple[Found | None, list[str]]:
     finally:
         opened.close()
     faults = list(heard.lines)
-    with apsw.Connection(str(folder / STORE)) as db:
-        checked = db.execute("PRAGMA integrity_check").get
-    db.close()
-    if checked != "ok":
-        faults.append(f"SQLite finds it damaged: {checked}")
-    return found, faults
+    damage = damage_of(folder / STORE)
+    return found, [*faults, f"SQLite finds it damaged: {damage}"] if damage else faults
+
+
+def damage_of(store: Path) -> str:
+    """What SQLite finds wrong with a file; "": nothing."""
+    with contextlib.closing(apsw.Connection(str(store))) as db:
+        try:
+            checked = str(db.execute("PRAGMA integrity_check").get)
+        except apsw.Error as error:
+            # It is so damaged that it cannot even be looked through.
+            return str(error)
+    return "" if checked == "ok" else checked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -14,6 +14,7 @@ from proof.platter import Deleted, FolderSynced, Found, Made, Platter, Renamed, 
 from proof.power import faults, struck
 from proof.power.__main__ import SYNCS_MOST
 from proof.power.faults import sweep
+from proof.power.opened import damage_of
 from proof.power.states import Account, Recorded, check, most_syncs, record, record_program, record_programs
 from proof.power.struck import strike
 
@@ -40,6 +41,18 @@ def test_a_short_run_keeps_all_promises(tmp_path: Path) -> None:
     assert account.states >= STATES
     assert account.recoveries > 0
     assert account.promises > 0
+
+
+def test_a_file_that_cannot_even_be_looked_through_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "baton.db"
+    with closing(apsw.Connection(str(file))) as db:
+        db.execute("CREATE TABLE one (number)")
+    assert damage_of(file) == ""
+    with file.open("r+b") as opened:
+        # The kind of the first page's tree, which holds the names of all others.
+        opened.seek(100)
+        opened.write(b"\xff")
+    assert "malformed" in damage_of(file)
 
 
 def test_a_program_that_has_the_file_keeps_all_promises(tmp_path: Path) -> None:

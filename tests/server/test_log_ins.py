@@ -19,12 +19,12 @@ from tests.support.wire import Address, Wire, connection_error
 
 from batonmq.broker.model.access import BUSY, LogInAnswer, User
 from batonmq.server import log_ins as module, password_threads
-from batonmq.server.authenticator import Authenticator
+from batonmq.server.authenticator import MOST_REFUTED, Authenticator
 from batonmq.server.broker_server import Server
 from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 from batonmq.server.fair_line import DOUBT, MOST_KNOWN, MOST_OF_ADDRESS, FairLine, FairLines, network
 from batonmq.server.log_ins import LogIns
-from batonmq.server.passwords import hash_password
+from batonmq.server.passwords import hash_password, verify_password
 from batonmq.server.users import PermissionEntry, UserEntry, UserFile, guest_account
 
 pytestmark = pytest.mark.usefixtures("at_full_cost")
@@ -68,6 +68,86 @@ def test_many_connections_of_one_user_share_one_check(
         made.stop()
 
     run(main())
+
+
+def test_a_wrong_password_is_checked_once_however_often_and_from_wherever_it_comes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = UserFile(tmp_path)
+    with users.change() as table:
+        table["ann"] = UserEntry(password_hash=hash_password("secret"))
+    checked: list[str] = []
+
+    def verify(password: str, stored: str) -> bool:
+        checked.append(password)
+        return verify_password(password, stored)
+
+    monkeypatch.setattr(password_threads, "verify_password", verify)
+
+    async def main() -> None:
+        made = log_ins(users)
+        answers: list[LogInAnswer] = []
+
+        def try_it(user: str, password: str, peer: str) -> None:
+            made.authenticate(user, password, peer, answers.append, is_loopback=False, protocol="amqp091")
+
+        for peer in ("10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1", "10.0.0.3:1", "10.0.0.4:1"):
+            try_it("ann", "old", peer)
+        await until(lambda: len(answers) == 5)
+        # Two checks run at a time, so two may have begun before either ended.
+        assert 1 <= len(checked) <= 2
+        began = len(checked)
+        try_it("ann", "old", "10.0.0.9:1")
+        try_it("nobody", "old", "10.0.0.9:1")
+        assert len(answers) == 5, "a refusal takes its time, whether or not anything is looked at"
+        await until(lambda: len(answers) == 7)
+        assert answers == [None] * 7
+        assert len(checked) == began + 1, "of another name it is another password"
+        with users.change() as table:
+            table["ann"] = UserEntry(password_hash=hash_password("old"))
+        try_it("ann", "old", "10.0.0.9:1")
+        await until(lambda: len(answers) == 8)
+        assert isinstance(answers[-1], User), "what was wrong of the password before may be right of the next"
+        made.stop()
+
+    run(main())
+
+
+def test_a_password_that_could_not_be_checked_is_not_taken_for_a_wrong_one(
+    run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [MemoryError()]
+
+    def verify(password: str, stored: str) -> bool:
+        if failures:
+            raise failures.pop()
+        return password == "secret"
+
+    monkeypatch.setattr(password_threads, "verify_password", verify)
+
+    async def main() -> None:
+        made = log_ins(file)
+        answers: list[LogInAnswer] = []
+        for done in (1, 2):
+            made.authenticate("ann", "secret", "peer:1", answers.append, is_loopback=False, protocol="stomp")
+            await until(lambda done=done: len(answers) == done)  # type: ignore[misc]
+        assert answers[0] is None
+        assert isinstance(answers[1], User)
+        made.stop()
+
+    run(main())
+
+
+def test_only_so_many_wrong_passwords_are_remembered(file: UserFile) -> None:
+    authenticator = Authenticator(file, {}, None)
+    stored = authenticator.stored_hash("ann")
+    wrong = [authenticator.digest("ann", f"wrong{i}") for i in range(MOST_REFUTED + 1)]
+    for digest in wrong[:-1]:
+        authenticator.refuted(digest, stored)
+    assert authenticator.is_refuted(wrong[0], stored)
+    authenticator.refuted(wrong[-1], stored)
+    assert authenticator.is_refuted(wrong[0], stored), "what somebody has tried since is kept"
+    assert not authenticator.is_refuted(wrong[1], stored)
 
 
 def test_strangers_however_many_do_not_hold_up_an_address_that_is_known(

@@ -1,7 +1,8 @@
 """Checks who a client is, without threads and delays; log_ins.py adds those.
 
-A password is checked with scrypt once. A correct password is remembered as a keyed hash (HMAC-SHA256, a key made for
-this process), so that a thousand connections of one application cost one scrypt.
+A password is checked with scrypt once. Its outcome is remembered with a keyed hash (HMAC-SHA256, a key made for this
+process), so that a thousand connections of one application cost one scrypt, and so does a client that tries again and
+again with a password that has been changed.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ import hashlib
 import hmac
 import logging
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from batonmq.broker.model.access import User
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import unfitting_hash, verify_password
 from batonmq.server.users import GUEST, Account, UserFile, UserTable, accounts_of, guest_hash
 
-__all__ = ["Authenticator"]
+__all__ = ["MOST_REFUTED", "Authenticator"]
 
 logger = logging.getLogger(__name__)
+
+MOST_REFUTED: Final = 1_000
+"""How many wrong passwords are remembered; beyond that, the one that nobody has tried for longest is forgotten."""
 
 
 class Authenticator:
@@ -39,6 +45,8 @@ class Authenticator:
         self._on_change: Callable[[], None] = lambda: None
         self._accounts: dict[str, Account] = {}
         self._proved: dict[str, bytes] = {}
+        # What was wrong, and the stored hash that it was checked against.
+        self._refuted: OrderedDict[bytes, str] = OrderedDict()
         # The process's own log-ins, by name: the digest of the password, and the user.
         self._inside: dict[str, tuple[bytes, User]] = {}
         self._stamp = file.stamp()
@@ -60,7 +68,11 @@ class Authenticator:
         if found is not None:
             return found
         stored = self.stored_hash(user)
+        digest = self.digest(user, password)
+        if self.is_refuted(digest, stored):
+            return None
         if not verify_password(password, stored):
+            self.refuted(digest, stored)
             return None
         return self.proved(user, password, stored, is_loopback=is_loopback)
 
@@ -104,6 +116,20 @@ class Authenticator:
             return None
         self._proved[user] = self.digest(user, password)
         return self._admit(user, is_loopback=is_loopback)
+
+    def refuted(self, digest: bytes, stored: str) -> None:
+        """Remember that a name and password with this digest did not match the stored hash."""
+        self._refuted[digest] = stored
+        self._refuted.move_to_end(digest)
+        if len(self._refuted) > MOST_REFUTED:
+            self._refuted.popitem(last=False)
+
+    def is_refuted(self, digest: bytes, stored: str) -> bool:
+        """Are a name and password with this digest known not to match the stored hash? Quick."""
+        if self._refuted.get(digest) != stored:
+            return False
+        self._refuted.move_to_end(digest)
+        return True
 
     def digest(self, user: str, password: str) -> bytes:
         """A name and a password as a keyed hash that means nothing outside this process."""

@@ -113,6 +113,9 @@ class LogIns:
             self._loop.call_soon(callback, found)
             return None
         key = (address, self._authenticator.digest(user, password))
+        if self._authenticator.is_refuted(key[1], self._authenticator.stored_hash(user)):
+            self._refuse(attempt, None, self._guest_from_afar(attempt))
+            return attempt
         check = self._checks.get(key)
         if check is not None:
             attempt.join(check)
@@ -170,17 +173,23 @@ class LogIns:
                 self._loop.call_soon(self._answer, check, self._authenticator.stored_hash(first.user), True)
                 continue
             stored = self._authenticator.stored_hash(first.user)
+            if self._authenticator.is_refuted(check.key[1], stored):
+                self._loop.call_soon(self._answer, check, stored, False)
+                continue
             self._running += 1
             self._threads.check(first.password, stored, partial(self._checked, check, stored))
 
-    def _checked(self, check: Check, stored: str, is_right: bool) -> None:
+    def _checked(self, check: Check, stored: str, is_right: bool | None) -> None:
         self._running -= 1
         self._answer(check, stored, is_right)
         self._go_on()
 
-    def _answer(self, check: Check, stored: str, is_right: bool) -> None:
+    def _answer(self, check: Check, stored: str, is_right: bool | None) -> None:
         if self._checks.get(check.key) is check:
             del self._checks[check.key]
+        if is_right is False:
+            # Also when the client has left: it may come back with the same.
+            self._authenticator.refuted(check.key[1], stored)
         for attempt in check.take():
             found = None
             if is_right:

@@ -98,8 +98,11 @@ class PasswordThreads:
         self._sure = Workers(1, step_back)
         self._is_stopped = False
 
-    def check(self, password: str, stored: str, done: Callable[[bool], None]) -> None:
-        """Call back on the loop, once: is this the password whose hash is kept? Never after ``stop``."""
+    def check(self, password: str, stored: str, done: Callable[[bool | None], None]) -> None:
+        """Call back on the loop, once: is this the password whose hash is kept? None: it could not be checked.
+
+        Never after ``stop``.
+        """
         is_done = False
 
         def told(found: asyncio.Future[bool]) -> None:
@@ -112,7 +115,9 @@ class PasswordThreads:
             error = found.exception()
             if error is not None:
                 logger.error("a password could not be checked: %r", error)
-            done(error is None and found.result())
+                done(None)
+            else:
+                done(found.result())
 
         def hurry() -> None:
             # If it has not begun yet, it need not.

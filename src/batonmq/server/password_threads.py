@@ -30,7 +30,7 @@ THREADS: Final = 2
 """How many checks run at a time. Each takes 16 MiB."""
 PATIENCE: Final = 0.25
 """The seconds that a check may take in an idle-class thread: about five times what it needs."""
-STEP_BACK: Final = 5
+STEP_BACK: Final = 6
 """How far the priority of the thread with its own share is below the loop's (setpriority(2)). It then gets a third of
 what any other program gets; with a step of 10 it was a tenth, and log-ins took seconds."""
 

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from batonmq.broker import Broker
 from batonmq.clock import Clock
+from batonmq.engines.embedded.turns import TurnLock
 from batonmq.engines.forks import FORKED, when_forked
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, StoreError
@@ -80,9 +81,9 @@ class Core:
         self.broker = Broker(store, self.clock)
         self.broker.serve(serves)
         self.broker.attach(lambda: None, self._timers_changed)
-        self._lock = threading.Lock()
-        self._committed = threading.Condition(self._lock)
-        self._keeper_wake = threading.Condition(self._lock)
+        self._lock = TurnLock()
+        self._committed = threading.Condition(self._lock)  # type: ignore[arg-type]
+        self._keeper_wake = threading.Condition(self._lock)  # type: ignore[arg-type]
         self._is_committing = False
         self._waiting: list[CommitFuture[Any]] = []
         # Calls for the end of the turn: subscriptions that have received something.
@@ -275,7 +276,8 @@ class Core:
 
     def forked(self) -> None:
         """In a forked child everything is the parent's. The store is left alone, since closing it would write."""
-        self._lock = threading.Lock()
+        self._lock.forked()
+        self._lock = TurnLock()
         self._closed = True
         self.store.forked()
         self._why_closed = FORKED

@@ -8,6 +8,7 @@ from tests.support.timed import Timed
 from batonmq.broker.model.scheduler import RETURNS
 from batonmq.broker.queues.returning import AT_ONCE
 from batonmq.queued import HELD
+from batonmq.store.records import LANES_MAX
 
 MANY = 2 * RETURNS + 7
 
@@ -158,3 +159,20 @@ def test_who_serves_no_more_has_given_all_back(driven: Timed) -> None:
     driven.broker.serve(False)
     assert queue.ready_count == MANY
     assert not any(queued.state == HELD for queued in queue.lane.ready)
+
+
+def test_what_cannot_wait_or_leave_is_ready_at_once_and_so_are_those_before_it(driven: Timed) -> None:
+    """No lane is left, in which one of them would wait as a dead letter's copy, or for its retry."""
+    driven.queue("dead", x_max_priority=9)
+    queue = driven.queue(x_dead_letter_exchange="", x_dead_letter_routing_key="dead", x_delivery_limit=1)
+    for body in "abc":
+        driven.publish(body, priority=5 if body == "b" else None)
+    taker = driven.consume(prefetch=3)
+    driven.settle()
+    for queued in taker.held[:2]:
+        queued.count_as(1 if queued.message.body == b"b" else 0)
+    driven.broker.store._last_lane = LANES_MAX
+    taker.leave()
+    driven.settle()
+    assert (queue.ready_count, queue.unsettled) == (3, 0)
+    assert driven.bodies() == ["a", "b", "c"]

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import counted
 from batonmq.broker.features.length_limit import make_room
 from batonmq.broker.features.retry import is_given_up, retry_delay
-from batonmq.queued import DURABLE, READY
+from batonmq.errors import StoreError
+from batonmq.queued import DURABLE, GONE, HELD, READY
 
 if TYPE_CHECKING:
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.queues.featured import FeaturedQueue
     from batonmq.queued import QueuedMessage
 
+log = logging.getLogger("batonmq.broker")
+
+AT_ONCE = "%r: messages that came back are ready at once, as they could neither wait nor leave: %s"
+"""The log's text: the queue, and the error."""
+
 
 def requeue(
     queue: FeaturedQueue, held: list[QueuedMessage], wanted: int | None, *, failed: bool, is_counted: bool
 ) -> None:
-    """Give delivered messages back, in the order of delivery; ``wanted``: a delay in ms, instead of the settings'."""
+    """Give delivered messages back, in the order of delivery; ``wanted``: a delay in ms, instead of the settings'.
+
+    One that can neither wait nor leave, as no lane is left for that, is ready at once: nobody holds it any more.
+    """
     queue.counters.gave_back(len(held))
-    back = [queued for queued in held if _returns_now(queue, queued, wanted, failed, is_counted)]
+    back: list[QueuedMessage] = []
+    fault: Exception | None = None
+    for queued in held:
+        try:
+            if _returns_now(queue, queued, wanted, failed, is_counted):
+                back.append(queued)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those before and after it must come back
+            fault = fault or error
+            _stays(queued)
+            back.append(queued)
+    if fault is not None:
+        log.error(AT_ONCE, queue, fault, exc_info=None if isinstance(fault, StoreError) else fault)
     # Each is put before the head, from the last to the first.
     for queued in reversed(back):
         if queued.stored == DURABLE:
@@ -79,6 +100,14 @@ def _returns_now(
         queue.delaying().postpone(queued, queue.scheduler.now() + delay)
         return False
     return not _is_over(queue, queued)
+
+
+def _stays(queued: QueuedMessage) -> None:
+    """Make a message ready that was about to wait, or to leave."""
+    if queued.state == GONE:
+        queued.stay()
+    elif queued.state == HELD:
+        queued.come_back()
 
 
 def return_to(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane) -> None:

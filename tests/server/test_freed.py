@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from pamqp import commands as spec
+from tests.support.freed import Remains, without_collector
 from tests.support.wire import PROTOCOL_HEADER, Address, ChannelClosed, Wire
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -48,36 +48,23 @@ SETTINGS = ("StompSettings", "Dialect", "WebSocketSettings", "Connections", "Cha
 CONNECT = b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0"
 
 
-def left() -> Counter[str]:
-    """What is there, other than what was there before anybody connected."""
-    found: Counter[str] = Counter()
-    for kind, count in Counter(map(type, gc.get_objects())).items():
-        # Some types of the interpreter's have a descriptor there.
-        if str(kind.__module__).startswith(MADE_OF) and not kind.__name__.endswith(SETTINGS):
-            found[kind.__name__] += count
-    return found
-
-
-async def all_free(server: Server, before: Counter[str]) -> None:
+async def all_free(server: Server, left: Remains) -> None:
     """Return when nothing is left of the connections; fail when something stays."""
-    now = before
+    now: Counter[str] = Counter()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(90):
-            while len(server._sockets.connections) or (now := left() - before):
+            while len(server._sockets.connections) or (now := left()):
                 await asyncio.sleep(0.05)
             return
     pytest.fail(f"still there: {dict(now)}")
 
 
 @asynccontextmanager
-async def serving(config: Config) -> AsyncIterator[tuple[Server, Counter[str]]]:
+async def serving(config: Config) -> AsyncIterator[tuple[Server, Remains]]:
     async with Server(config, refusal_seconds=0.01) as server:
-        gc.collect()
-        gc.disable()
-        try:
-            yield server, left()
-        finally:
-            gc.enable()
+        left = Remains(MADE_OF, SETTINGS)
+        with without_collector():
+            yield server, left
 
 
 def raw(port: int, data: bytes = b"") -> socket.socket:
@@ -381,10 +368,10 @@ def test_all_that_a_connection_needed_is_free_when_it_has_ended(run: Run, tmp_pa
             stomp=StompConfig(port=0),
             websocket=WebSocketConfig(port=0),
         )
-        async with serving(config) as (server, before):
+        async with serving(config) as (server, left):
             await asyncio.to_thread(scenario, *server.ports)
             await asyncio.to_thread(come_after, *server.ports)
-            await all_free(server, before)
+            await all_free(server, left)
 
     run(main())
 
@@ -398,14 +385,14 @@ def test_a_connection_too_many_leaves_nothing(run: Run, tmp_path: Path) -> None:
             websocket=WebSocketConfig(port="off"),
             limits=LimitsConfig(connections=1),
         )
-        async with serving(config) as (server, before):
+        async with serving(config) as (server, left):
 
             def refused(port: int) -> None:
                 with closing(raw(port)), closing(raw(port)) as second:
                     until_closed(second)
 
             await asyncio.to_thread(refused, server.ports[0])
-            await all_free(server, before)
+            await all_free(server, left)
 
     run(main())
 
@@ -419,7 +406,7 @@ def test_a_handshake_that_takes_too_long_leaves_nothing(run: Run, tmp_path: Path
             stomp=StompConfig(port=0, handshake_timeout=0.1),
             websocket=WebSocketConfig(port="off"),
         )
-        async with serving(config) as (server, before):
+        async with serving(config) as (server, left):
 
             def slow(amqp: int, stomp: int) -> None:
                 for port, data in ((amqp, b""), (amqp, PROTOCOL_HEADER), (stomp, b"CON"), (stomp, b"CONNECT\n")):
@@ -427,7 +414,7 @@ def test_a_handshake_that_takes_too_long_leaves_nothing(run: Run, tmp_path: Path
                         until_closed(opened)
 
             await asyncio.to_thread(slow, *server.ports)
-            await all_free(server, before)
+            await all_free(server, left)
 
     run(main())
 
@@ -443,6 +430,7 @@ def test_what_is_counted_is_there_while_a_connection_is(run: Run, tmp_path: Path
             websocket=WebSocketConfig(port=0),
         )
         async with Server(config) as server:
+            left = Remains(MADE_OF, SETTINGS)
 
             def look(amqp: int, stomp: int, web: int) -> Counter[str]:
                 opened = wire(amqp).open()

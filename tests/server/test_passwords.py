@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 
 import pytest
+from tests.support.freed import without_collector
 
 from batonmq.server.passwords import check_hash, hash_password, unfitting_hash, verify_password
 
@@ -79,3 +81,12 @@ def test_an_empty_password_is_refused() -> None:
 def test_what_is_not_a_hash_is_refused(stored: str) -> None:
     with pytest.raises(ValueError, match="expected a password hash"):
         check_hash(stored)
+
+
+@pytest.mark.parametrize("stored", ["", "scrypt$1", "scrypt$x$8$1$c2FsdA==$aGFzaA==", "scrypt$3$8$1$c2FsdA==$aGFzaA=="])
+def test_what_is_no_hash_is_said_without_a_circle(stored: str) -> None:
+    with without_collector():
+        with pytest.raises(ValueError, match="expected a password hash") as caught:
+            check_hash(stored)
+        del caught
+        assert gc.collect() == 0

@@ -154,17 +154,21 @@ def _parse_imported(algorithm: str, encoded: str) -> tuple[bytes, bytes]:
     return octets[:RABBITMQ_SALT_BYTES], octets[RABBITMQ_SALT_BYTES:]
 
 
+def _no_hash() -> ValueError:
+    # Made anew for each: an error in a variable of whoever raises it is in a circle with its own traceback.
+    return ValueError("expected a password hash, scrypt$n$r$p$salt$hash, as `batonmq users hash` prints it")
+
+
 def _parse(stored: str) -> tuple[int, int, int, bytes, bytes]:
-    wrong = ValueError("expected a password hash, scrypt$n$r$p$salt$hash, as `batonmq users hash` prints it")
     parts = stored.split("$")
     if len(parts) != 6 or parts[0] != "scrypt":
-        raise wrong
+        raise _no_hash()
     try:
         n, r, p = int(parts[1]), int(parts[2]), int(parts[3])
         salt, digest = base64.b64decode(parts[4], validate=True), base64.b64decode(parts[5], validate=True)
     except (ValueError, binascii.Error):
-        raise wrong from None
+        raise _no_hash() from None
     is_power = n > 1 and n & (n - 1) == 0
     if not is_power or r < 1 or p < 1 or p > 16 or 128 * n * r > MOST_MEMORY // 2 or not salt or len(digest) < 16:
-        raise wrong
+        raise _no_hash()
     return n, r, p, salt, digest

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gc
 import socket
 import ssl
 import struct
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.certificates import Certificates
+from tests.support.freed import Remains, without_collector
 from tests.support.managed import SECONDS, ManagedServer, a_config
 from tests.support.waiting import until
 
@@ -38,17 +38,6 @@ SHARED = ("HttpServer", "ConnectionContext", "Connections", "Entrance", "LogIns"
 RESET = struct.pack("ii", 1, 0)
 
 
-def left() -> list[object]:
-    """What is there of connections."""
-    objects = gc.get_objects()
-    kinds = {
-        kind
-        for kind in set(map(type, objects))
-        if str(kind.__module__).startswith(MADE_OF) and kind is not type and kind.__name__ not in SHARED
-    }
-    return [each for each in objects if type(each) in kinds]
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
@@ -62,22 +51,16 @@ def server(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates)
 
 
 @pytest.fixture(scope="module")
-def before(server: ManagedServer) -> list[object]:
-    """What is there without clients. It is kept, so that nothing new can be taken for it."""
-    gc.collect()
-    return left()
+def remains(server: ManagedServer) -> Remains:
+    """What is there without clients is no remainder of one."""
+    return Remains(MADE_OF, SHARED)
 
 
 @pytest.fixture
-def is_left(before: list[object]) -> Iterator[Callable[[], Counter[str]]]:
-    """Without the collector: what is there that was not before."""
-    gc.collect()
-    gc.disable()
-    known = set(map(id, before))
-    try:
-        yield lambda: Counter(type(each).__name__ for each in left() if id(each) not in known)
-    finally:
-        gc.enable()
+def is_left(remains: Remains) -> Iterator[Callable[[], Counter[str]]]:
+    """What is there that was not before."""
+    with without_collector():
+        yield remains
 
 
 def request(password: str = "guest", more: str = "", line: str = "GET /api/whoami") -> bytes:

@@ -10,6 +10,8 @@ from tests.support.driven import Driven
 
 from batonmq.broker.queues import refilling
 from batonmq.errors import StoreCorrupt
+from batonmq.message import Message
+from batonmq.properties import Properties
 from batonmq.store.checking import check_file
 from batonmq.store.repairing import repair_file
 
@@ -83,10 +85,15 @@ def test_rows_that_are_gone_are_told(
 
 # Column and value that damage has put there, and what is said of the row.
 UNREADABLE = [
-    ("body = 'text'", "its body is str"),
+    ("body = 'text'", "its checksum is wrong"),
     # One bit of an address makes it no text any more.
     ("routing_key = CAST(x'f1' AS TEXT)", "its checksum is wrong"),
     ("exchange = CAST(x'f1' AS TEXT)", "its checksum is wrong"),
+    # And one bit of its type makes a text of any other value.
+    ("body = CAST(x'f1' AS TEXT)", "its checksum is wrong"),
+    ("properties = CAST(x'f1' AS TEXT)", "the content header is truncated"),
+    ("checksum = CAST(x'f1' AS TEXT)", "its checksum is wrong"),
+    ("body = NULL", "its body is NoneType"),
 ]
 
 
@@ -103,6 +110,8 @@ def test_rows_that_cannot_be_read_are_told_and_hide_no_others(
     assert (report.messages, report.damaged) == (COUNT - 1, 1)
     saved = repair_file(str(path), path.with_name("saved.db"))
     assert saved.kept["/", queue] == COUNT - 1
+    # It is known which one is lost, and nothing else is said.
+    assert (len(saved.lost["/", queue]), saved.notes) == (1, [])
     for _ in range(3):
         driven = Driven(path)
         found = bodies(driven, queue)
@@ -115,6 +124,29 @@ def test_rows_that_cannot_be_read_are_told_and_hide_no_others(
         if queue == "later":
             # They are due, and in the queue itself now.
             break
+
+
+@pytest.mark.parametrize("column", ["body", "properties"])
+def test_octets_of_which_one_bit_makes_a_text_are_what_they_were(path: Path, column: str) -> None:
+    """They are served, and saved, also where they are no UTF-8."""
+    driven = Driven(path)
+    driven.queue("binary")
+    octets = bytes(range(256))
+    message = Message("", "binary", Properties.make(delivery_mode=2, headers={"x": octets}), octets)
+    driven.operations.vhost.router.publish(message, driven.operations.resolve("", "binary").targets)
+    driven.settle()
+    driven.broker.close()
+    change(path, f"UPDATE message SET {column} = CAST({column} AS TEXT)")
+    assert check_file(str(path)).is_whole
+    saved = path.with_name("saved.db")
+    assert repair_file(str(path), saved).notes == []
+    for each in (path, saved):
+        driven = Driven(each)
+        assert bodies(driven) == [str(number) for number in range(COUNT)]
+        found = driven.operations.find_queue("binary").get()
+        assert found is not None
+        assert (found.message.body, found.message.properties.headers) == (octets, {"x": octets})
+        driven.broker.close()
 
 
 def test_a_whole_file_has_nothing_to_be_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,7 @@ from batonmq.store.looking import look_into, open_to_look
 from batonmq.store.reading import select_run
 from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
 from batonmq.store.salvage import Gap, past_damage
-from batonmq.store.schema import is_marked_open, rows
+from batonmq.store.schema import is_marked_open, octets, rows
 from batonmq.store.starting import DEFINITIONS, definition_of, unsound_rows
 from batonmq.store.texts import from_file
 from batonmq.store.verifying import AllWhole, look_through
@@ -296,7 +296,7 @@ def _note(db: apsw.Connection, found: QueueReport, row: int, what: str) -> None:
         return
     name = ""
     try:
-        raw = db.execute("SELECT properties FROM message WHERE id = ?", (row,)).get
+        raw = db.execute(f"SELECT {octets('properties')} FROM message WHERE id = ?", (row,)).get
         name = str(Properties.decode(raw).message_id or "")
     except (apsw.Error, AttributeError, BatonError, IndexError, TypeError, ValueError):
         pass

@@ -136,6 +136,14 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return value << 8 | data[at], at + 1
 
 
+def _text(part: bytes) -> str | bytes:
+    """A text, or its bytes if a wrong bit makes it none."""
+    try:
+        return part.decode()
+    except UnicodeDecodeError:
+        return part
+
+
 def _record(data: bytes) -> Values:
     """Section 2.1. Raises IndexError, ValueError."""
     end, at = _varint(data, 0)
@@ -152,7 +160,7 @@ def _record(data: bytes) -> Values:
             part = data[at : at + size]
             if len(part) != size:
                 raise ValueError("cut off")
-            values.append(part.decode() if kind % 2 else part)
+            values.append(_text(part) if kind % 2 else part)
             at += size
         elif kind in (8, 9):
             values.append(kind - 8)

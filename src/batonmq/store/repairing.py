@@ -24,8 +24,8 @@ from batonmq.store.looking import look_into
 from batonmq.store.pages import Pages, Values
 from batonmq.store.records import POSITION_BITS
 from batonmq.store.rescue import Rescue, Saved
-from batonmq.store.salvage import MESSAGE_COLUMNS, Gap, Row, past_damage
-from batonmq.store.schema import connect, read_opening, rows
+from batonmq.store.salvage import MESSAGE_COLUMNS, MESSAGE_VALUES, Gap, Row, past_damage
+from batonmq.store.schema import connect, octets, read_opening, rows
 from batonmq.store.starting import DEFINITIONS
 
 __all__ = ["Saved", "repair_file"]
@@ -133,11 +133,11 @@ class _Repair:
                     self._tear(f"lanes of queues cannot be read: {lane.why}")
                 else:
                     rescue.take_lane(lane, marks.get(lane[0], 0))
-            for found in past_damage(db, "message", ", ".join(MESSAGE_COLUMNS)):
+            for found in past_damage(db, "message", MESSAGE_VALUES):
                 if isinstance(found, Gap):
                     self._tell_gap(found)
                 else:
-                    rescue.take_message(found, _body(db, found[9]) if found[9] else found[4])
+                    rescue.take_message(found, _body(db, found[9]) if found[9] else None)
             rescue.flush()
             self._copy_small(db, to)
         except apsw.Error as error:
@@ -180,7 +180,7 @@ class _Repair:
 
 def _body(db: apsw.Connection, number: object) -> object:
     try:
-        return db.execute("SELECT body FROM body WHERE id = ?", (number,)).get
+        return db.execute(f"SELECT {octets('body')} FROM body WHERE id = ?", (number,)).get
     except (apsw.Error, TypeError):
         return None
 
@@ -195,14 +195,16 @@ def _read_pages(pages: Pages, rescue: Rescue) -> None:
                 rescue.take_definition((*values, *[None] * (6 - len(values))))
             case [None, str() | bytes(), str() | bytes(), int(), int(), _, _, *rest] if len(rest) <= 3:
                 rescue.take_lane((number, *values[1:], *(0, None)[len(rest) :])[:9])
-            case [None, bytes() as body]:
-                bodies[number] = body
-            case [None, str() | bytes(), str() | bytes(), bytes(), *_] if 12 <= len(values) <= len(MESSAGE_COLUMNS):
+            case [None, str() | bytes() as body]:
+                bodies[number] = body.encode() if isinstance(body, str) else body
+            case [None, str() | bytes(), str() | bytes(), str() | bytes(), *_] if (
+                12 <= len(values) <= len(MESSAGE_COLUMNS)
+            ):
                 row = _message_of(number, values)
                 if row[9]:
                     sharing.append(row)
                 elif not rescue.has_message(number):
-                    rescue.take_message(row, row[4])
+                    rescue.take_message(row)
     rescue.flush()
     for row in sharing:
         if not rescue.has_message(row[0]):

@@ -15,7 +15,7 @@ from batonmq.properties import Properties
 from batonmq.store.checksums import definition_sum, lane_sum, trash_sum
 from batonmq.store.collecting import DEFINE
 from batonmq.store.records import DELAY_LANE, LANES_MAX, POSITION_BITS, POSITION_MASK
-from batonmq.store.salvage import MESSAGE_COLUMNS, Row, fault_of, with_numbers
+from batonmq.store.salvage import MESSAGE_COLUMNS, Row, as_written, fault_of
 from batonmq.store.schema import rows
 from batonmq.store.starting import definition_of
 from batonmq.store.texts import from_file, to_file
@@ -90,10 +90,11 @@ class Rescue:
         positions[0] = max(positions[0], mark)
         self._to.execute(LANE, (lane_id, vhost, queue, priority, *positions, lane_sum(lane_id, vhost, queue, priority)))
 
-    def take_message(self, row: Row, body: object) -> None:
-        """Take a row of messages, with its body, which may be a shared one."""
-        row = with_numbers(row)
+    def take_message(self, row: Row, shared_body: object = None) -> None:
+        """Take a row of messages, with its body if that is a shared one."""
+        row = as_written(row)
         number, shared = row[0], row[9]
+        body = shared_body if shared else row[4]
         if row[8] == SPILLED or any(low <= number <= high for low, high in self._trash):
             return
         if fault := fault_of(row, body):

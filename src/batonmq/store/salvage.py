@@ -13,9 +13,9 @@ from batonmq.errors import BatonError
 from batonmq.message import framing_of
 from batonmq.properties import Properties
 from batonmq.store.checksums import MODULUS, WRONG, added, address_sum
-from batonmq.store.schema import rows
+from batonmq.store.schema import octets, rows
 
-__all__ = ["MESSAGE_COLUMNS", "Gap", "Row", "fault_of", "past_damage", "with_numbers"]
+__all__ = ["MESSAGE_COLUMNS", "MESSAGE_VALUES", "Gap", "Row", "as_written", "fault_of", "past_damage"]
 
 FIRST = -(1 << 63)
 LAST = (1 << 63) - 1
@@ -24,6 +24,8 @@ MESSAGE_COLUMNS = (
     *("id", "exchange", "routing_key", "properties", "body", "expires", "deliveries", "returned", "stored", "shared"),
     *("due", "place", "dead", "framing", "start", "size", "checksum"),
 )
+MESSAGE_VALUES = ", ".join(("id", *map(octets, MESSAGE_COLUMNS[1:])))
+"""To select them from a file that may be damaged."""
 # The first of the number columns, which end before the checksum; and the value of each in most rows.
 NUMBERS = MESSAGE_COLUMNS.index("expires")
 COMMON = tuple(int(name == "stored") for name in MESSAGE_COLUMNS[NUMBERS:-1])
@@ -86,17 +88,32 @@ def _can_read(db: apsw.Connection, table: str, columns: str, at: int) -> bool:
     return True
 
 
-def with_numbers(row: Row) -> Row:
-    """A message's row, with the usual value for each number that was lost.
+def as_written(row: Row) -> Row:
+    """A message's row with the types that it was written with, and the usual value for each number that was lost.
 
-    0 and 1 are stored only as their type, which a single wrong bit turns into NULL or an empty text. Such a message is
-    still served.
+    One wrong bit makes a text of octets, which are what they were. 0 and 1 are stored only as their type, of which it
+    makes NULL or an empty text. Such a message is still served.
     """
-    numbers = row[NUMBERS:-1]
-    if None not in numbers and "" not in numbers and b"" not in numbers:
-        return row
-    filled = (common if value in (None, "", b"") else value for value, common in zip(numbers, COMMON, strict=True))
-    return (*row[:NUMBERS], *filled, row[-1])
+    number, exchange, routing_key, raw, body, *numbers, checksum = row
+    return (
+        number,
+        *map(_name, (exchange, routing_key)),
+        *map(_octets, (raw, body)),
+        *(common if value in (None, "", b"") else value for value, common in zip(numbers, COMMON, strict=True)),
+        checksum,
+    )
+
+
+def _name(value: object) -> object:
+    # Names that are not UTF-8 are written as octets.
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
+
+
+def _octets(value: object) -> object:
+    return value.encode() if isinstance(value, str) else value
 
 
 def fault_of(row: Row, body: object) -> str:

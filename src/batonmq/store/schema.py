@@ -105,6 +105,11 @@ def rows(db: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[tu
         raise apsw.CorruptError(f"a text in it is not UTF-8: {error}") from error
 
 
+def octets(column: str) -> str:
+    """To select a value, and the octets of one that is a text: in a damaged file it may not be UTF-8."""
+    return f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END"
+
+
 def read_opening(db: apsw.Connection) -> int:
     """The number of the last opening of this store; 0: there was none."""
     return int(db.execute("SELECT writes FROM probe WHERE id = 2").get or 0)

@@ -10,7 +10,7 @@ import apsw
 
 from batonmq.store.checksums import ADDED, MODULUS, address_sum
 from batonmq.store.reading import IN_ORDER, check_order, select_run
-from batonmq.store.schema import rows
+from batonmq.store.schema import octets, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +22,13 @@ BODY: Final = "CASE WHEN shared > 0 THEN (SELECT body FROM body WHERE body.id = 
 # Columns that are 0, as in most rows, add nothing to the checksum.
 OF_CONTENT: Final = (
     "CASE WHEN expires | deliveries | (stored <> 1) | shared | due | place | dead | returned | framing"
-    f" THEN checksum - ({ADDED}) ELSE checksum END"
+    f" THEN checksum - ({ADDED}) ELSE checksum + 0 END"
 )
+# No column comes as a text.
 SELECT: Final = (
-    f"SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), properties, {BODY}, {OF_CONTENT}"
-    f" FROM message {IN_ORDER}"
+    f"SELECT id, CAST(exchange AS BLOB), CAST(routing_key AS BLOB), {octets('properties')},"
+    f" CASE WHEN shared > 0 THEN (SELECT {octets('body')} FROM body WHERE body.id = message.shared)"
+    f" ELSE {octets('message.body')} END, {OF_CONTENT} FROM message {IN_ORDER}"
 )
 # For up to ?3 rows between two: how many there are, how many are whole, and the last one. No column is returned, which
 # would take half of the time. ?4 to ?6: the expected address and properties, ?7: the sum of all three, ?8: that of the
@@ -80,7 +82,7 @@ class AllWhole:
                 expected = (exchange, routing_key, properties, crc32(properties, address), address)
                 ((count, whole, at),) = self._db.execute(COUNT_WHOLE, (after, last, most, *expected))
                 return LookedThrough(count, at) if count == whole else None
-        except (apsw.Error, TypeError):
+        except (apsw.Error, TypeError, UnicodeDecodeError):
             # A value of a wrong type, or a page that cannot be read.
             return None
         return LookedThrough()

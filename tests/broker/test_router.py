@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
@@ -18,7 +19,7 @@ from batonmq.store import MemoryStore
 class Inbox:
     """A target that answers as it is told, and keeps what it is given."""
 
-    durable = survives_restart = False
+    survives_restart = False
 
     def __init__(self, name: str, outcome: int = KEPT) -> None:
         self.name = name
@@ -28,7 +29,10 @@ class Inbox:
     def expect(self, message: Message) -> None:
         """Nothing is noted."""
 
-    def has_room_for(self, size: int, count: int = 1) -> bool:
+    def has_room_for(self, size: int) -> bool:
+        return self.outcome != REFUSED
+
+    def has_room_for_all(self, messages: Sequence[Message]) -> bool:
         return self.outcome != REFUSED
 
     def publish(self, message: Message) -> int:

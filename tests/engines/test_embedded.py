@@ -11,14 +11,15 @@ import pytest
 
 import batonmq
 from batonmq import points
-from batonmq.broker import Broker
+from batonmq.broker import Broker, Operations, Permission, Queue, User
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import CommitFuture, Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.messages import Message
 from batonmq.engines.values import QueueOptions
-from batonmq.errors import StoreError
+from batonmq.errors import PreconditionFailed, ResourceError, StoreError
+from batonmq.fields import FieldValue
 from batonmq.message import Message as QueueMessage, framing_of
 from batonmq.properties import EMPTY
 from batonmq.store import MemoryStore, SqliteStore
@@ -37,6 +38,9 @@ class FailingStore(SqliteStore):
             self._db.execute("ROLLBACK")
             raise StoreError("no space left on the device")
         super().commit()
+
+    def has_room_again(self) -> bool:
+        return not self.fails
 
 
 @pytest.fixture
@@ -259,3 +263,69 @@ def test_a_message_keeps_its_form_when_it_moves() -> None:
     assert queued is not None
     moved = queued.message
     assert (moved.payload, moved.body, moved.framing, moved.weight) == (b"[body]", b"body", framing_of(7), 6)
+
+
+# ---------------------------------------------------------------------- as a broker does it
+
+
+def _declare(engine: EmbeddedEngine, name: str, arguments: dict[str, FieldValue]) -> Queue:
+    """A queue with arguments that the API has no word for."""
+    broker = engine.core.broker
+    vhost = broker.vhosts["/"]
+    operations = Operations(vhost, User("test", frozenset({"administrator"}), {"/": Permission()}), object())
+    engine.core.run(operations.declare_queue, name, durable=True, arguments=arguments)
+    return vhost.queues[name]
+
+
+def test_a_full_queue_takes_a_message_that_any_header_delays(engine: EmbeddedEngine) -> None:
+    queue = _declare(engine, "q", {"x-max-length": 1, "x-overflow": "reject-publish"})
+    engine.send("q", [Message(b"1")]).get()
+    for number, header in enumerate(("x-delay", "AMQ_SCHEDULED_DELAY"), start=1):
+        engine.send("q", [Message(b"later", headers={header: 60_000})]).get()
+        engine.send("q", [Message(b"later", headers={header: 60_000})] * 2).get()
+        assert (queue.ready_count, queue.delayed_count) == (1, 3 * number)
+    engine.close()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_full_queue_refuses_goes_to_its_dead_letters(engine: EmbeddedEngine, count: int) -> None:
+    dead = _declare(engine, "dead", {})
+    queue = _declare(
+        engine,
+        "q",
+        {
+            "x-max-length": 1,
+            "x-overflow": "reject-publish-dlx",
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": "dead",
+        },
+    )
+    engine.send("q", [Message(b"1")]).get()
+    with pytest.raises(ResourceError):
+        engine.send("q", [Message(b"2")] * count)
+    assert (queue.ready_count, dead.ready_count) == (1, count)
+    with pytest.raises(ResourceError):
+        engine.transact([("q", Message(b"3"))], [])
+    assert dead.ready_count == count
+    engine.close()
+
+
+def test_a_message_that_needs_no_disk_is_taken_while_it_fails(engine: EmbeddedEngine, store: FailingStore) -> None:
+    store.fails = True
+    with pytest.raises(StoreError):
+        engine.send("orders", [Message(b"1")]).get()
+    assert store.error is not None
+    engine.send("orders", [Message(b"2", durable=False)])
+    assert engine.count("orders").get() == 1
+    store.fails = False
+    engine.close()
+
+
+def test_one_message_with_an_invalid_header_keeps_all_others_out(engine: EmbeddedEngine) -> None:
+    messages = [Message(b"1"), Message(b"2", headers={"x-delay": "soon"})]
+    with pytest.raises(PreconditionFailed):
+        engine.send("orders", messages)
+    with pytest.raises(PreconditionFailed):
+        engine.transact([("orders", message) for message in messages], [])
+    assert engine.count("orders").get() == 0
+    engine.close()

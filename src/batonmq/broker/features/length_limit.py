@@ -8,13 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batonmq.broker.features.publish_headers import asks, due_of
 from batonmq.broker.model.settings import DROP_HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batonmq.broker.lanes.state import QueueState
+    from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.routing.exchanges.base import Target
     from batonmq.message import Message
 
@@ -44,32 +44,50 @@ def has_room_for(queue: QueueState, count: int, size: int) -> bool:
     return True
 
 
-def first_full(routed: Iterable[tuple[Iterable[Target], Message]], now: int) -> Target | None:
+def has_room_once_served(queue: QueueState, size: int) -> bool:
+    """Has the queue room for one more, of ``size`` octets? Consumers with room are served, where that may help."""
+    return has_room_for(queue, 1, size) or (_serve(queue) and has_room_for(queue, 1, size))
+
+
+def _serve(queue: QueueState) -> bool:
+    """Give consumers with room what is ready; False: nobody may be given anything."""
+    if not queue.ready_consumers.count or not queue.scheduler.is_serving:
+        return False
+    # A fault in the dispatch is the queue's, not the publisher's.
+    queue.scheduler.faults.attempt(queue.dispatch)
+    return True
+
+
+def first_full(routed: Iterable[tuple[Iterable[Target], Message]]) -> Target | None:
     """For messages that are enqueued together or not at all: the first target that would refuse one; None: none would.
 
-    ``now`` is in milliseconds of the epoch. Raises PreconditionFailed for invalid headers.
+    Their headers must be valid.
     """
-    filled: dict[Target, tuple[int, int]] = {}
+    by_target: dict[Target, list[Message]] = {}
     for targets, message in routed:
-        if asks(message.properties) and due_of(message.properties.headers or {}, now):
-            continue
         for target in targets:
-            count, size = filled.get(target, (0, 0))
-            filled[target] = (count + 1, size + message.weight)
-    for target, (count, size) in filled.items():
-        if not target.has_room_for(size, count):
-            return target
-    return None
+            by_target.setdefault(target, []).append(message)
+    return next((target for target, messages in by_target.items() if not target.has_room_for_all(messages)), None)
+
+
+def has_room_for_all(queue: QueueState, weights: list[int], takers: Iterable[Consumer]) -> bool:
+    """Has a queue that refuses messages room for these, by their sizes, one after the other?
+
+    ``takers``: the consumers that are sure to take as many as their ``room`` says.
+    """
+    _serve(queue)
+    if not queue.ready_count:
+        # Whatever goes straight to a consumer need only fit by itself.
+        taken = sum(consumer.room() for consumer in takers)
+        if not all(has_room_for(queue, 1, weight) for weight in weights[:taken]):
+            return False
+        weights = weights[taken:]
+    return not weights or has_room_for(queue, len(weights), sum(weights))
 
 
 def refuses(queue: QueueState, message: Message) -> bool:
     """Is the queue one that refuses when it is full, and full? Consumers with room are served first."""
-    if queue.settings.overflow == DROP_HEAD:
-        return False
-    if queue.ready_consumers.count and queue.scheduler.is_serving:
-        # A fault in the dispatch is the queue's, not the publisher's.
-        queue.scheduler.faults.attempt(queue.dispatch)
-    return not has_room_for(queue, 1, message.weight)
+    return not has_room_once_served(queue, message.weight)
 
 
 def make_room(queue: QueueState) -> None:
@@ -83,9 +101,7 @@ def make_room(queue: QueueState) -> None:
         # Messages that look ready may have been held under the last owner, and not been claimed yet.
         drop_what_is_too_much(queue)
         return
-    if queue.ready_consumers.count:
-        # A fault in the dispatch is the queue's, not the publisher's.
-        queue.scheduler.faults.attempt(queue.dispatch)
+    _serve(queue)
     while _is_over(queue) and _drop_head(queue):
         pass
 

@@ -36,18 +36,22 @@ REQUEST_MAX = 1 << 20
 class ManagementTarget:
     """Receives the requests of one connection."""
 
-    __slots__ = ("_operations", "_router", "durable", "name", "survives_restart")
+    __slots__ = ("_operations", "_router", "name", "survives_restart")
 
     def __init__(self, operations: Operations) -> None:
         self.name = MANAGEMENT
-        self.durable = self.survives_restart = False
+        self.survives_restart = False
         self._operations = operations
         self._router = operations.vhost.router
 
     def expect(self, message: Message) -> None:
         """Does nothing: a request is not kept."""
 
-    def has_room_for(self, size: int, count: int = 1) -> bool:
+    def has_room_for(self, size: int) -> bool:
+        """Always."""
+        return True
+
+    def has_room_for_all(self, messages: Sequence[Message]) -> bool:
         """Always."""
         return True
 

@@ -13,6 +13,7 @@ from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.model.settings import TIME_MAX
 from batonmq.broker.routing.carbon_copies import carbon_copies
 from batonmq.broker.routing.direct_replies import REPLY_TO
+from batonmq.broker.routing.router import needs_disk
 from batonmq.errors import PreconditionFailed, ResourceError
 from batonmq.message import Message
 
@@ -54,7 +55,7 @@ def publish(operations: Operations, message: Message) -> Published:
     if not route.by_key or len(keys) > 1:
         targets = vhost.router.route(route.exchange, keys, headers, message.properties)
     error = vhost.store.error
-    if error is not None and properties.persistent and any(target.durable for target in targets):
+    if error is not None and needs_disk(message, targets):
         raise ResourceError(f"the message cannot be kept: {error.reason}") from error
     if not targets:
         # The publisher learns of it.

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.dead_letters import dead_letter_message
 from batonmq.broker.features.length_limit import make_room, refuses
-from batonmq.broker.features.publish_headers import MARK, due_of, key_of, without_times
-from batonmq.broker.features.schedules import SCHEDULE_MARK
+from batonmq.broker.features.publish_headers import asks, due_of, key_of, without_times
 from batonmq.broker.model.outcomes import KEPT, REFUSED, STORED
 from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
 from batonmq.broker.selectors.parser import MessageSelector, parse_selector
 from batonmq.queued import DURABLE, IN_MEMORY, READY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from batonmq.broker.lanes.lane import Lane
     from batonmq.broker.queues.featured import FeaturedQueue
+    from batonmq.fields import FieldValue
     from batonmq.message import Message
     from batonmq.queued import QueuedMessage
 
@@ -35,20 +37,17 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     if queue.deleted:
         # The queue was deleted after the message was routed to it: as if there had been no queue.
         return KEPT
-    selector = queue.settings.selector
-    if selector is not None and not _compiled(selector).matches(message):
+    if not _is_selected(queue, message):
         return KEPT
     due = 0
     key: bytes | None = None
     properties = message.properties
-    if properties.mentions_either(MARK, SCHEDULE_MARK):
+    if asks(properties):
         headers = properties.headers or {}
         due = due_of(headers, queue.scheduler.now())
-        # A dead letter is no duplicate: the broker itself sends it again.
-        if queue.settings.deduplicates and not message.is_dead_letter:
-            key = key_of(headers)
-            if key is not None and queue.deduplication().is_known(key, message):
-                return STORED if queue.deduplication().is_uncommitted(key) else KEPT
+        key = _key(queue, message, headers)
+        if key is not None and queue.deduplication().is_known(key, message):
+            return STORED if queue.deduplication().is_uncommitted(key) else KEPT
     if queue.settings.limits_length and not due and _is_refused(queue, message):
         return REFUSED
     is_stored = queue.survives_restart and properties.persistent
@@ -91,6 +90,42 @@ def copy_in(queue: FeaturedQueue, origin: QueuedMessage, *, is_owed: bool) -> bo
         queue.store.insert_dependent(copy, origin)
     place(queue, copy, DURABLE if is_stored else IN_MEMORY)
     return True
+
+
+def needing_room(queue: FeaturedQueue, messages: Iterable[Message]) -> list[int]:
+    """The sizes of those of these messages that would be ready in the queue, if they were published in this order.
+
+    The others are delayed, duplicates, or not selected: even a full queue takes them.
+    """
+    now = queue.scheduler.now()
+    keys: set[bytes] = set()
+    weights = []
+    for message in messages:
+        if not _is_selected(queue, message):
+            continue
+        if asks(message.properties):
+            headers = message.properties.headers or {}
+            key = _key(queue, message, headers)
+            if key is not None:
+                if key in keys or queue.deduplication().find(key) is not None:
+                    continue
+                keys.add(key)
+            if due_of(headers, now):
+                continue
+        weights.append(message.weight)
+    return weights
+
+
+def _is_selected(queue: FeaturedQueue, message: Message) -> bool:
+    """Does the queue's own selector, if it has one, let the message in?"""
+    selector = queue.settings.selector
+    return selector is None or _compiled(selector).matches(message)
+
+
+def _key(queue: FeaturedQueue, message: Message, headers: Mapping[str, FieldValue]) -> bytes | None:
+    """The message's deduplication key; None: it has none, or the queue does not look for duplicates."""
+    # A dead letter is no duplicate: the broker itself sends it again.
+    return key_of(headers) if queue.settings.deduplicates and not message.is_dead_letter else None
 
 
 @lru_cache(maxsize=1024)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 from batonmq.broker.features.annotations import annotated
 from batonmq.broker.features.dead_letters import has_dead_letters, uncounted, with_reason
-from batonmq.broker.features.length_limit import has_room_for, make_room
+from batonmq.broker.features.length_limit import has_room_for_all, has_room_once_served, make_room
 from batonmq.broker.lanes.consumers import Consumers
 from batonmq.broker.model.events import QUEUE_PAUSED
 from batonmq.broker.model.outcomes import KEPT, STORED
 from batonmq.broker.model.scheduler import NOT_NOW, READ, WORK
+from batonmq.broker.model.settings import DROP_HEAD
 from batonmq.broker.queues.dispatch import dispatch_featured, dispatch_plain, must_hold, take
 from batonmq.broker.queues.draining import end_drains
-from batonmq.broker.queues.enqueue import copy_in, enter, publish_featured
+from batonmq.broker.queues.enqueue import copy_in, enter, needing_room, publish_featured
 from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
@@ -167,13 +168,20 @@ class Queue(FeaturedQueue):
             self.touch()
         return STORED if self.lane.enqueue_all(messages, survive=self.survives_restart) else KEPT
 
-    def has_room_for(self, size: int, count: int = 1) -> bool:
-        """Would the queue take ``count`` messages of ``size`` octets in total? Consumers are served first."""
-        if has_room_for(self, count, size):
+    def has_room_for(self, size: int) -> bool:
+        """Would the queue take a message of ``size`` octets? Consumers are served first."""
+        return has_room_once_served(self, size)
+
+    def has_room_for_all(self, messages: Iterable[Message], *, takers_are_sure: bool = False) -> bool:
+        """Would the queue take all of these messages, if they were published in this order?
+
+        ``takers_are_sure``: waiting consumers make room too. Only for a host whose consumers take as many messages as
+        their ``room`` says: a socket may be full before that. Their headers must be valid.
+        """
+        if self.settings.overflow == DROP_HEAD:
             return True
-        if self.ready_consumers.count:
-            self.scheduler.faults.attempt(self.dispatch)
-        return has_room_for(self, count, size)
+        are_sure = takers_are_sure and self.selection is None and not self.paused
+        return has_room_for_all(self, needing_room(self, messages), self.ready_consumers if are_sure else ())
 
     def enter(self, queued: QueuedMessage, lane: Lane, *, is_new: bool) -> None:
         enter(self, queued, lane, is_new=is_new)

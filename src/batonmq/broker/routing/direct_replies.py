@@ -14,7 +14,7 @@ from batonmq.broker.model.outcomes import KEPT
 from batonmq.queued import QueuedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from batonmq.broker.model.consumer import Consumer
     from batonmq.fields import FieldValue
@@ -115,14 +115,18 @@ NOBODY: Final = Nobody()
 class ReplyTarget:
     """A consumer that waits for direct replies."""
 
-    __slots__ = ("consumer", "durable", "name", "survives_restart")
+    __slots__ = ("consumer", "name", "survives_restart")
 
     def __init__(self, name: str, consumer: Consumer) -> None:
         self.name = name
-        self.durable = self.survives_restart = False
+        self.survives_restart = False
         self.consumer = consumer
 
-    def has_room_for(self, size: int, count: int = 1) -> bool:
+    def has_room_for(self, size: int) -> bool:
+        """Always."""
+        return True
+
+    def has_room_for_all(self, messages: Sequence[Message]) -> bool:
         """Always."""
         return True
 

@@ -11,7 +11,7 @@ from batonmq.broker.routing.exchanges import EXCHANGE_TYPES, Binding, DefaultExc
 from batonmq.store.records import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from batonmq.broker.routing.exchanges import Destination, Target
     from batonmq.fields import FieldValue
@@ -29,6 +29,11 @@ PREDECLARED = (
     ("amq.rabbitmq.trace", "topic", True),
 )
 _PREDECLARED_NAMES = frozenset({"", *(name for name, _, _ in PREDECLARED)})
+
+
+def needs_disk(message: Message, targets: Iterable[Target]) -> bool:
+    """Must the store keep the message for one of its targets? Then it is refused while the store takes nothing."""
+    return message.properties.persistent and any(target.survives_restart for target in targets)
 
 
 class Router:

@@ -21,14 +21,13 @@ from batonmq.engines.exchanges import (
     unpacked,
 )
 from batonmq.engines.futures import Future
-from batonmq.engines.messages import Message, delayed_properties
-from batonmq.errors import ResourceError, StoreError
-from batonmq.message import Message as QueueMessage
+from batonmq.errors import ResourceError
 
 if TYPE_CHECKING:
     from batonmq.broker import Queue
     from batonmq.engines.embedded.core import Core
     from batonmq.engines.embedded.operations import Queues
+    from batonmq.engines.messages import Message
 
 __all__ = ["EmbeddedExchanges"]
 
@@ -67,15 +66,13 @@ class EmbeddedExchanges(Exchanges):
 
     def _publish(self, exchange: str, key: str, message: Message) -> int:
         route = self._queues.operations.resolve(exchange, key)
-        published = QueueMessage(exchange, key, delayed_properties(message), message.body)
+        published = self._queues.published(exchange, key, message)
         properties = published.properties
-        router, store = self._queues.vhost.router, self._queues.vhost.store
+        router = self._queues.vhost.router
         targets = route.targets
         if not route.by_key:
             targets = router.route(route.exchange, [key], properties.headers or {}, properties)
-        if store.error is not None and properties.persistent and not store.has_room_again():
-            # In one batch with settlements, which have to be kept, the disk would refuse it.
-            raise StoreError(store.error.reason)
+        self._queues.require_disk(published, targets)
         self._queues.expect(published, targets)
         if router.publish(published, targets) == REFUSED:
             full = f"a queue that exchange '{exchange}' leads to by '{key}'" if exchange else f"queue '{key}'"

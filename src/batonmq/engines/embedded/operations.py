@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker import REFUSED, Operations, Permission, Queue, User
+from batonmq.broker.features.length_limit import first_full
+from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.management.target import ManagementTarget
 from batonmq.broker.model.progress import NOTE_MAX, Progress
+from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.broker.queues.browsing import Browser
+from batonmq.broker.routing.router import needs_disk
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
 from batonmq.errors import BatonError, ResourceError, StoreError
@@ -85,38 +89,58 @@ class Queues:
         return Fate(None if exchange is None else key or name, most)
 
     def send(self, name: str, messages: Sequence[Message]) -> None:
-        """Publish all messages, or none. Raises NotFound, ResourceError."""
+        """Publish all messages, or none. Raises NotFound, ResourceError, PreconditionFailed, StoreError.
+
+        A queue that dead-letters what it refuses takes those for which it has room.
+        """
         queue = self.find(name)
-        store = queue.store
-        if store.error is not None and queue.survives_restart and not store.has_room_again():
-            # In one batch with settlements, which have to be kept, the disk would refuse it.
-            raise StoreError(store.error.reason)
-        if queue.settings.limits_length:
-            self._require_room(queue, messages)
-        for message in messages:
-            published = QueueMessage("", name, delayed_properties(message), message.body)
-            if self._holds_new:
-                queue.expect(published)
-            if queue.publish(published) == REFUSED:
-                raise ResourceError(f"queue '{name}' is full")
+        published = [self.published("", name, message) for message in messages]
+        for one in published:
+            self.require_disk(one, [queue])
+        if (
+            len(published) > 1
+            and queue.settings.overflow != REJECT_PUBLISH_DLX
+            and not queue.has_room_for_all(published, takers_are_sure=True)
+        ):
+            raise _full(name)
+        self._put(queue, published)
 
     def send_all(self, sends: Iterable[tuple[str, Message]]) -> None:
-        """Publish to several queues: all messages, or none. Raises NotFound, ResourceError."""
-        by_queue: dict[str, list[Message]] = {}
+        """Publish to several queues: all messages, or none. Raises NotFound, ResourceError, StoreError."""
+        by_queue: dict[Queue, list[QueueMessage]] = {}
         for name, message in sends:
-            by_queue.setdefault(name, []).append(message)
-        for name, messages in by_queue.items():
-            self._require_room(self.find(name), messages)
-        for name, messages in by_queue.items():
-            self.send(name, messages)
+            by_queue.setdefault(self.find(name), []).append(self.published("", name, message))
+        routed = [([queue], one) for queue, batch in by_queue.items() for one in batch]
+        for targets, published in routed:
+            self.require_disk(published, targets)
+        full = first_full(routed)
+        if full is not None:
+            raise _full(full.name)
+        for queue, batch in by_queue.items():
+            self._put(queue, batch)
 
-    def _require_room(self, queue: Queue, messages: Sequence[Message]) -> None:
-        # A full queue also takes delayed messages, and messages that go straight to waiting receivers.
-        ready = [message for message in messages if not message.delay]
-        if queue.selection is None and not queue.paused and not queue.ready_count:
-            ready = ready[sum(consumer.room() for consumer in queue.ready_consumers) :]
-        if ready and not queue.has_room_for(sum(len(message.body) for message in ready), len(ready)):
-            raise ResourceError(f"queue '{queue.name}' is full")
+    def require_disk(self, message: QueueMessage, targets: Iterable[Target]) -> None:
+        """Raises StoreError when the store cannot keep the message."""
+        store = self.vhost.store
+        if store.error is not None and needs_disk(message, targets) and not store.has_room_again():
+            # In one batch with settlements, which have to be kept, the disk would refuse it.
+            raise StoreError(store.error.reason)
+
+    def _put(self, queue: Queue, messages: Iterable[QueueMessage]) -> None:
+        is_full = False
+        for message in messages:
+            self.expect(message, [queue])
+            if queue.publish(message) == REFUSED:
+                is_full = True
+        if is_full:
+            raise _full(queue.name)
+
+    def published(self, exchange: str, key: str, message: Message) -> QueueMessage:
+        """The message as it is published. Raises PreconditionFailed for invalid headers."""
+        properties = delayed_properties(message)
+        if asks(properties):
+            check_headers(properties.headers or {}, self.vhost.scheduler.now())
+        return QueueMessage(exchange, key, properties, message.body)
 
     def peek(self, name: str, most: int) -> list[Message]:
         """The first ready messages; they stay in the queue. Raises NotFound, StoreError."""
@@ -138,7 +162,7 @@ class Queues:
         sweep = self.operations.replay(source, lambda _: None, to=target, most=most)
         moved = sweep.run()
         if sweep.error is not None:
-            raise ResourceError("a queue where they died is full" if target is None else f"queue '{target}' is full")
+            raise ResourceError("a queue where they died is full") if target is None else _full(target)
         return moved
 
     def manage(self, request: Message) -> None:
@@ -153,3 +177,7 @@ class Queues:
             queue.expect(published)
         self.vhost.router.publish(published, targets)
         return bool(targets)
+
+
+def _full(name: str) -> ResourceError:
+    return ResourceError(f"queue '{name}' is full")

@@ -10,6 +10,7 @@ from batonmq.broker.management.target import accepted_in
 from batonmq.broker.operations.publishing import expiration_fault
 from batonmq.broker.routing.carbon_copies import carbon_copies
 from batonmq.broker.routing.direct_replies import REPLY_TO
+from batonmq.broker.routing.router import needs_disk
 from batonmq.errors import NotFound, ResourceError
 from batonmq.protocols.amqp091 import methods
 from batonmq.protocols.amqp091.constants import PUBLISH
@@ -167,7 +168,7 @@ class Publisher:
     def _put(self, message: Message, targets: list[Target], counters: ExchangeCounters, *, mandatory: bool) -> int:
         """Put a message into its queues, or return it if there are none and it is mandatory."""
         store = self._connection.link.broker.store
-        if store.error is not None and message.properties.persistent and any(target.durable for target in targets):
+        if store.error is not None and needs_disk(message, targets):
             if self._confirms.is_on:
                 return REFUSED
             raise ResourceError(f"the message cannot be kept: {store.error.reason}")

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from batonmq.broker.features.length_limit import first_full
+from batonmq.broker.routing.router import needs_disk
 from batonmq.errors import PreconditionFailed, ResourceError
 from batonmq.purity import mypyc_attr
 
@@ -154,11 +155,9 @@ class Commits:
 
     def _check(self, work: TransactedWork[P, S], routed: Routed) -> None:
         error = self._broker.store.error
-        if error is not None and any(
-            message.properties.persistent and any(target.durable for target in targets) for targets, message in routed
-        ):
+        if error is not None and any(needs_disk(message, targets) for targets, message in routed):
             raise ResourceError(f"the transaction cannot be kept: {error.reason}")
-        full = first_full(routed, int(self._broker.clock.time() * 1000))
+        full = first_full(routed)
         if full is not None:
             raise work.too_full(full.name)
 

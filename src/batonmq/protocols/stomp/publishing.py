@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.broker.features.length_limit import first_full
 from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.settings import TIME_MAX
+from batonmq.broker.routing.router import needs_disk
 from batonmq.errors import NotFound, ResourceError
 from batonmq.message import Message
 from batonmq.protocols.stomp.destinations import EXISTING, QUEUE, TEMPORARY, Destination, parse_destination
@@ -123,7 +124,7 @@ class Publishing:
         if deaf:
             targets = [target for target in targets if target not in deaf]
         error = self._store.error
-        if error is not None and message.properties.persistent and any(target.durable for target in targets):
+        if error is not None and needs_disk(message, targets):
             raise ResourceError(f"the message cannot be kept: {error.reason}")
         return targets
 
@@ -156,7 +157,7 @@ class Publishing:
 
     def check(self, sends: list[tuple[PreparedSend, Message]]) -> None:
         """Check that all messages can be sent. Raises StompFailure, BrokerError."""
-        full = first_full([(self.targets(prepared, message), message) for prepared, message in sends], self.now())
+        full = first_full([(self.targets(prepared, message), message) for prepared, message in sends])
         if full is not None:
             raise too_full(full.name)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 from batonmq.broker.model.counters import ExchangeCounters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batonmq.fields import FieldValue
     from batonmq.message import Message
@@ -31,8 +31,6 @@ class Destination(Protocol):
 class Target(Destination, Protocol):
     """The target of a routed message: a queue, or a consumer waiting for a direct reply."""
 
-    durable: bool
-
     def publish(self, message: Message) -> int:
         """Take the message; returns REFUSED, KEPT or STORED."""
         ...
@@ -41,8 +39,12 @@ class Target(Destination, Protocol):
         """Prepare for a message that the broker itself enqueues, in place of one in the store."""
         ...
 
-    def has_room_for(self, size: int, count: int = 1) -> bool:
-        """Would it accept that many messages, of that many octets in total?"""
+    def has_room_for(self, size: int) -> bool:
+        """Would it accept a message of that many octets?"""
+        ...
+
+    def has_room_for_all(self, messages: Sequence[Message]) -> bool:
+        """Would it accept all of these messages, with nothing taken out of it meanwhile?"""
         ...
 
 

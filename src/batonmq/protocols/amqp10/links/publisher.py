@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.routing.carbon_copies import carbon_copies
+from batonmq.broker.routing.router import needs_disk
 from batonmq.errors import AccessRefused, ResourceError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Publisher:
         if self._connection.deaf:
             targets = self._connection.deaf.hearing(targets)
         error = self._connection.link.broker.store.error
-        if error is not None and properties.persistent and any(target.durable for target in targets):
+        if error is not None and needs_disk(message, targets):
             raise ResourceError(f"the message cannot be kept: {error.reason}")
         return targets
 

@@ -99,6 +99,8 @@ def test_a_promise_that_nobody_settles_is_a_loss() -> None:
     assert ledger.waiting() == 1
     tally = ledger.tally()
     assert (tally.confirmed, tally.settled, tally.lost, tally.sound) == (3, 2, 1, False)
+    assert ledger.tally() == tally
+    assert len(ledger.examples) == 1
     ledger.settle(lane, 2)
     assert ledger.waiting() == 0
     assert ledger.tally().sound

@@ -87,14 +87,14 @@ class Sending:
 class Lane:
     """The messages for one topic. To be used under the publisher's lock."""
 
-    __slots__ = ("_batch", "_known_until", "_most", "_on_their_way", "topic", "waiting")
+    __slots__ = ("_batch", "_known_until", "_most", "_on_their_way", "_waiting", "topic")
 
     def __init__(self, topic: str, partitions: int, batch: int) -> None:
         self.topic = topic
         # Until when the topic is assumed to exist, in monotonic seconds.
         self._known_until = 0.0
-        self.waiting: deque[Sending] = deque()
-        """Sendings with messages that wait here, in order."""
+        # Sendings with messages that wait here, in order.
+        self._waiting: deque[Sending] = deque()
         self._batch = batch
         # Messages; each partition may have another broker.
         self._most = IN_FLIGHT * batch * max(1, partitions)
@@ -112,6 +112,19 @@ class Lane:
     def forget(self) -> None:
         """The topic may have been deleted."""
         self._known_until = 0.0
+
+    @property
+    def first(self) -> Sending | None:
+        """The sending whose messages are next; None: none waits."""
+        return self._waiting[0] if self._waiting else None
+
+    def wait(self, sending: Sending) -> None:
+        """Put a sending behind the others."""
+        self._waiting.append(sending)
+
+    def first_is_sent(self) -> None:
+        """The client below has all messages of the first sending: the next one's turn."""
+        self._waiting.popleft()
 
     @property
     def room(self) -> int:

@@ -107,7 +107,7 @@ class Publisher:
             if self._is_closed:
                 sending.future.fail(Closed("the connection was closed"))
                 return
-            lane.waiting.append(sending)
+            lane.wait(sending)
             over = self._feed(lane)
             if sending.left:
                 self._waited.append(sending)
@@ -123,7 +123,7 @@ class Publisher:
             sending.confirmed()
             if told is not None:
                 sending.failed(told)
-            over = self._feed(lane) if lane.waiting else []
+            over = self._feed(lane)
             if sending.is_over:
                 over.append(sending)
         if over:
@@ -132,8 +132,7 @@ class Publisher:
     def _feed(self, lane: Lane) -> list[Sending]:
         """With the lock: give the client as much as may be on its way. Returns those over because it refused them."""
         over: list[Sending] = []
-        while lane.waiting and (room := lane.room):
-            sending = lane.waiting[0]
+        while (sending := lane.first) is not None and (room := lane.room):
             delivered = partial(self._delivered, sending, lane, self._producer)
             done, refused = self._produce(sending.queue, lane.topic, sending.next(room), delivered)
             sending.taken(done)
@@ -143,7 +142,7 @@ class Publisher:
                 if sending.is_over:
                     over.append(sending)
             if not sending.left:
-                lane.waiting.popleft()
+                lane.first_is_sent()
         return over
 
     def _produce(

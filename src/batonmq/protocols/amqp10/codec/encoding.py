@@ -1,7 +1,7 @@
 """From values to bytes (part 1 §1.6), each in its shortest encoding.
 
-The elements of an array share one constructor: the shortest that all of them fit. The file is longer than most, since
-values hold values: the writers of all kinds call each other, through one table.
+All elements of an array share one constructor: the shortest one that fits each of them. The file is longer than most,
+as values contain values: the encoders of all types call each other, through one table.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ _pack_u32_u32: Final = struct.Struct(">II").pack
 
 
 def encode(value: object) -> bytes:
-    """A value in its shortest encoding, with its descriptor if it has one.
+    """Encode a value as briefly as possible, with its descriptor if it has one.
 
-    A plain int is a long, a tuple a list. Raises EncodeError.
+    A plain int becomes a long, a tuple a list. Raises EncodeError.
     """
     return _encode(value, 0)
 
 
 def encode_list(parts: list[bytes]) -> bytes:
-    """A list of values that are encoded already. Raises EncodeError."""
+    """Make a list of encoded values. Raises EncodeError."""
     if not parts:
         return b"\x45"
     return _compound(b"\xc0", b"\xd0", parts, len(parts))
 
 
 def encode_map(entries: bytes, count: int) -> bytes:
-    """A map of that many keys that are encoded already, each with its value behind it. Raises EncodeError."""
+    """Make a map of ``count`` encoded keys, each followed by its encoded value. Raises EncodeError."""
     return _compound(b"\xc1", b"\xd1", (entries,), count * 2)
 
 
@@ -69,7 +69,7 @@ def _encode(value: object, depth: int) -> bytes:
 
 
 def _kind_of(value: object) -> type:
-    """The type of ours or of Python's that a value of another class is an instance of. Raises EncodeError."""
+    """The known type that a value of a subclass is an instance of. Raises EncodeError."""
     for kind in type(value).__mro__:
         if kind in _ENCODERS:
             return kind
@@ -84,11 +84,11 @@ def _deeper(depth: int) -> int:
     return depth + 1
 
 
-# ---------------------------------------------------------------------- what has a fixed width
+# ---------------------------------------------------------------------- types of fixed width
 
 _Encoder: TypeAlias = Callable[[object, int], bytes]
 _Packer: TypeAlias = Callable[[object], bytes]
-"""The octets of a value behind its constructor. Raises struct.error, TypeError or EncodeError."""
+"""Returns the octets of a value without its constructor. Raises struct.error, TypeError or EncodeError."""
 
 
 def _out_of_range(kind: type, value: object) -> EncodeError:
@@ -96,7 +96,7 @@ def _out_of_range(kind: type, value: object) -> EncodeError:
 
 
 def _number(kind: type, code: bytes, layout: str, short: bytes = b"", nothing: bytes = b"") -> _Encoder:
-    """Of integers: ``short`` is the constructor of those that fit an octet, ``nothing`` the encoding of 0."""
+    """An encoder of integers: ``short`` is the constructor of those that fit in an octet, ``nothing`` encodes 0."""
     pack = struct.Struct(layout).pack
     is_signed = layout[1].islower()
     low, high = (-128, 127) if is_signed else (0, 255)
@@ -169,7 +169,7 @@ def _uuid(value: object) -> bytes:
     return value.bytes
 
 
-# ---------------------------------------------------------------------- what tells its length
+# ---------------------------------------------------------------------- types of variable width
 
 
 def _binary(value: object) -> bytes:
@@ -202,7 +202,7 @@ _STRING_HEADS: Final = tuple(b"\xa1" + bytes((size,)) for size in range(256))
 
 
 def _encode_string(value: object, _depth: int) -> bytes:
-    # As _variable() has it, with a call less: there is most of it.
+    # Like _variable(), with one call less: strings are the most frequent values.
     assert isinstance(value, str)
     try:
         raw = value.encode()
@@ -274,7 +274,7 @@ def _encode_array(value: object, depth: int) -> bytes:
 
 
 def _array_parts(value: Array, depth: int) -> list[bytes]:
-    """The constructor of the elements, and each of them without it."""
+    """The constructor of the elements, and each element without it."""
     depth = _deeper(depth) + len(value.descriptors)
     parts = [b"\x00" + _encode(descriptor, depth) for descriptor in value.descriptors]
     kind = value.kind
@@ -315,7 +315,7 @@ def _widened(kind: type, element: object, width: int) -> bytes:
 
 
 def _all_of(kind: type, values: tuple[object, ...]) -> tuple[object, ...]:
-    """Raises EncodeError unless all of them are of that type; a plain int is taken for each type of integers."""
+    """Check that all are of that type; a plain int counts as any type of integer. Raises EncodeError."""
     for element in values:
         if not isinstance(element, kind) and not (type(element) is int and issubclass(kind, int) and kind is not bool):
             raise EncodeError(f"an array of type {kind.__name__} holds a value of type {type(element).__name__}")
@@ -326,7 +326,7 @@ _COMPOUND: Final = frozenset({list, dict, Array, tuple, FrozenMap})
 
 
 def _compound_parts(kind: type, values: tuple[object, ...], depth: int) -> list[bytes]:
-    """Lists, maps or arrays as the elements of an array: their constructor, and each of them without it."""
+    """Lists, maps or arrays as elements of an array: their constructor, and each element without it."""
     deeper = _deeper(depth)
     bodies: list[tuple[int, bytes]] = []
     short, long = b"\xc0", b"\xd0"
@@ -356,7 +356,7 @@ def _compound_parts(kind: type, values: tuple[object, ...], depth: int) -> list[
 
 _VARIABLE: Final = 0
 
-# The short constructor, the long one, and how many octets the long one's values have.
+# The short constructor, the long one, and how many octets the values of the long one have.
 _ARRAY_CODES: Final[dict[type, tuple[bytes, bytes, int]]] = {
     UByte: (b"", b"\x50", 1),
     UShort: (b"", b"\x60", 2),
@@ -416,7 +416,7 @@ _ENCODERS: Final[dict[type, _Encoder]] = {
 
 
 def encoder_of(kind: type) -> Callable[[object], bytes]:
-    """Encodes values as that type of ours or of Python's, whatever integers or text they are; raises EncodeError."""
+    """Returns an encoder that encodes any integer or text as that type; it raises EncodeError."""
     encoder = _ENCODERS[kind]
 
     def encode_one(value: object) -> bytes:

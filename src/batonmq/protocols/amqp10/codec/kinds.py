@@ -1,7 +1,7 @@
-"""The types of AMQP 1.0 as Python has them (part 1 §1.6); `values` has the table of all.
+"""Python classes for the types of AMQP 1.0 (part 1 §1.6); the table of all types is in `values`.
 
-Where Python's own type does not tell the type on the wire, a subclass does, which compares and hashes as the plain
-value. What a value holds is checked when it is encoded.
+Where a Python type does not determine the type on the wire, a subclass of it does. Its values compare and hash like
+plain ones. A value is checked when it is encoded.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from batonmq.protocols.amqp10 import conditions
 
 
 class DecodeError(FieldError):
-    """Bytes that are no value of AMQP 1.0, or not the value that has to stand there.
+    """The bytes are not a valid AMQP 1.0 value, or not the kind of value that is required there.
 
-    ``condition`` is the error condition that the peer is told: ``amqp:decode-error``, unless something else fits.
+    ``condition``: the error condition to report to the peer; ``amqp:decode-error`` unless another fits better.
     """
 
     condition = conditions.DECODE_ERROR
 
 
 class InvalidField(DecodeError):
-    """A field of a composite value is absent and must not be, or has a value that its type does not have."""
+    """A mandatory field of a composite value is missing, or a field has a value that its type does not allow."""
 
     condition = conditions.INVALID_FIELD
 
 
 class EncodeError(FieldError):
-    """A value that AMQP 1.0 has no bytes for: of another type, out of its type's range, or nested too deep."""
+    """A value that AMQP 1.0 cannot represent: its type is unknown, it is out of range, or it is nested too deeply."""
 
 
 class UByte(int):
@@ -93,7 +93,7 @@ class Float(float):
 
 
 class Decimal32(bytes):
-    """decimal32: the four octets of IEEE 754-2008's encoding, which are not looked into."""
+    """decimal32: the four octets of its IEEE 754-2008 encoding, kept as they are."""
 
     __slots__ = ()
 
@@ -111,7 +111,7 @@ class Decimal128(bytes):
 
 
 class Char(str):
-    """char: one Unicode character; no surrogate."""
+    """char: one Unicode character, but no surrogate."""
 
     __slots__ = ()
 
@@ -123,7 +123,7 @@ class Symbol(str):
 
 
 class Described:
-    """A value with a descriptor that says what it means (§1.3): a `Symbol` or a `ULong`, mostly."""
+    """A value with a descriptor that says what it means (§1.3), usually a `Symbol` or a `ULong`."""
 
     __slots__ = ("descriptor", "value")
 
@@ -147,8 +147,8 @@ class Array:
     """Values of one type (§1.6.24).
 
     ``kind`` is the Python type of the elements: `UInt`, ``str``, ``type(None)``, ``list``, `Array`, and so on.
-    ``descriptors`` are those that all elements have, the outermost first; mostly there are none. ``values`` are the
-    elements without them; iteration gives the elements with them, as `Described`.
+    ``descriptors`` are common to all elements, outermost first; usually there are none. ``values`` are the elements
+    without descriptors; iteration yields them with their descriptors, as `Described`.
     """
 
     __slots__ = ("descriptors", "kind", "values")
@@ -185,31 +185,31 @@ class Array:
 
 
 class FrozenMap(tuple[tuple[object, object], ...]):
-    """A map that is the key of another map: its entries, in order. Maps and lists elsewhere are ``dict`` and ``list``.
+    """A map that is a key of another map: its entries, in order. It is encoded like the ``dict`` of the same entries.
 
-    A list that is a key is a ``tuple``. All are encoded as the list or the map that they stand for.
+    A list that is a key is a ``tuple``. Everywhere else, maps and lists are ``dict`` and ``list``.
     """
 
     __slots__ = ()
 
 
 class Encodable:
-    """What has bytes of its own: a composite value, wherever in a value it stands."""
+    """Base of the classes that encode themselves: composite values, which may be part of any value."""
 
     __slots__ = ()
 
     def encoded(self) -> bytes:
-        """The value as it is on the wire, with its descriptor. Raises EncodeError."""
+        """The encoded value, with its descriptor. Raises EncodeError."""
         raise NotImplementedError
 
 
 MAX_DEPTH: Final = 64
-"""How deep values may be nested in one another: lists, maps, arrays, described values."""
+"""How many levels deep lists, maps, arrays and described values may be nested."""
 
 MAX_NOTHINGS: Final = 64
-"""How many elements that take no octets (null, true, the number 0, the empty list) arrays in one value may have
-beyond as many as the value has octets. So small frames cannot ask for large memory."""
+"""How many array elements of no octets (null, true, the number 0, the empty list) a value may have, beyond one for each
+of its octets. Otherwise a small frame could use up a lot of memory."""
 
 MAX_ODD_KEYS: Final = 64
-"""How many keys of one map may be uuids, lists, maps, arrays or described values. A peer can make such keys up that
-Python's dictionaries find hard to tell apart; all others it cannot, or only few of them."""
+"""How many keys of one map may be uuids, lists, maps, arrays or described values. Of these, a peer can make up any
+number with equal hashes, which makes a dictionary slow; of other types it can make up few, or none."""

@@ -1,9 +1,9 @@
-"""The type system of AMQP 1.0 (part 1): what each type is in Python, and from bytes to values and back.
+"""The type system of AMQP 1.0 (part 1): its types in Python, and functions that encode and decode values.
 
-A value keeps its type through decode and encode: where Python's own type does not tell it, a subclass does.
+A value that is decoded and encoded again keeps its type: where a Python type does not determine it, a subclass does.
 
 =====================  =====================  ========================================
-type                   in Python              octets behind the constructor
+type                   in Python              octets after the constructor
 =====================  =====================  ========================================
 null                   None                   none
 boolean                bool                   none, or 1
@@ -16,7 +16,7 @@ decimal32, 64, 128     Decimal32, ...         4; 8; 16
 char                   Char                   4
 timestamp              Timestamp              8: milliseconds since the epoch
 uuid                   uuid.UUID              16
-binary                 bytes                  1 or 4 for the length, and so many
+binary                 bytes                  1 or 4 for the length, then the content
 string                 str                    the same, UTF-8
 symbol                 Symbol                 the same, ASCII
 list                   list                   none for the empty one; size, count, the elements
@@ -25,9 +25,9 @@ array                  Array                  size, count, one constructor, the 
 described              Described              a descriptor, and any value
 =====================  =====================  ========================================
 
-As the key of a map a list is a tuple and a map a `FrozenMap`. Keys that Python holds for equal, such as the symbol and
-the string of one text, are refused as one key twice. A composite value of `performatives` may stand wherever a
-described value may, and is encoded; decoding tells `Described`.
+As a key of a map, a list becomes a tuple, and a map a `FrozenMap`. Keys that are equal in Python, such as a symbol and
+a string of the same text, are refused as duplicates. The composite values of `performatives` can be encoded wherever a
+described value is allowed; decoding returns `Described` there.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ BESIDE = frozenset(
         "field_encoding",
         "errors",
         "clock",
-        "headers",
         "json_text",
         "points",
         "purity",

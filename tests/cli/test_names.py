@@ -89,7 +89,7 @@ def test_what_can_be_printed_is_shown_as_it_is() -> None:
 
 def test_what_is_wide_on_a_terminal_is_counted_as_such() -> None:
     assert (columns("orders"), columns("注文"), columns("Zoe\u0308")) == (6, 4, 3)
-    assert [cut("注文 17", width) for width in (7, 4, 3, 0)] == ["注文 17", "注文", "注", ""]
+    assert [cut("注文 17", width) for width in (7, 6, 4, 2, 0)] == ["注文 17", "注...", "...", "..", ""]
     assert table(("QUEUE", "N"), [("注文", "1"), ("orders", "17")], right=(1,)).splitlines() == [
         "QUEUE    N",
         "注文     1",

@@ -36,6 +36,8 @@ def declare(mq):
 
 @app.handler("orders", concurrency=3, attempts=1)
 def take(delivery: batonmq.Delivery) -> None:
+    print("takes", delivery.message.id, end=" ")
+    print("in hand")
     if delivery.body == b"fails":
         raise LookupError("no such customer")
     delivery.progress(0.4, "resizing \\x1b[31m")
@@ -82,6 +84,10 @@ def test_a_terminal_shows_queues_rates_and_what_is_in_hand_below_the_log(tmp_pat
     assert "shop:app on memory:, for" in shown
     assert re.search(r"orders: 'o-2', \d+ s  \[#####\.\.\.\.\.\.\.\] 40 % resizing", shown)
     assert "\x1b[31m" not in shown, "what a handler says moves no cursor"
+    # What it prints stays, above the table: right where the last drawing was erased.
+    assert re.search(
+        r"\x1b\[J(?:(?!\x1b)[\s\S])*takes o-2 in hand\r\n(?:(?!\x1b)[\s\S])*shop:app on memory:, for", shown
+    )
     assert "message 'o-1' of queue 'orders' failed at attempt 1 of 1, to orders.dead: LookupError" in shown
     # Each drawing goes up by as many lines as the one before had.
     heights = [int(height) for height in re.findall(r"\x1b\[(\d+)A\r\x1b\[J", shown)]

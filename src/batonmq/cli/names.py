@@ -12,6 +12,8 @@ __all__ = ["NAME", "OWN_QUEUE", "QUEUE", "TEXT", "columns", "cut", "say", "shown
 
 # Python represents bytes of an argument that are not UTF-8 by these, one each.
 FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
+# Stands for what there is no room for.
+REST = "..."
 
 
 class QueueName(click.ParamType[str]):
@@ -83,13 +85,14 @@ def columns(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """As much of a ``shown`` text as fits into so many columns."""
+    """As much of a ``shown`` text as fits into so many columns, with "..." for the rest."""
     if columns(text) <= width:
         return text
+    room = width - len(REST)
     for index, character in enumerate(text):
-        width -= _columns_of(character)
-        if width < 0:
-            return text[:index]
+        room -= _columns_of(character)
+        if room < 0:
+            return (text[:index] + REST)[: max(0, width)]
     return text
 
 

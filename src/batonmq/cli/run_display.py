@@ -1,6 +1,6 @@
 """The display of `batonmq run` on a terminal: queues, rates and messages being handled, redrawn twice a second.
 
-Log lines appear above it.
+Log lines appear above it, and so does what handlers print.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 from collections import deque
@@ -147,29 +148,42 @@ class Display:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._draw_on, name="batonmq-display", daemon=True)
         self._handlers: list[tuple[logging.StreamHandler[TextIO], TextIO]] = []
+        self._printed: list[tuple[str, _Above]] = []
 
     def __enter__(self) -> None:
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is self._stream:
-                self._handlers.append((handler, handler.setStream(_Above(self)) or self._stream))
+                self._handlers.append((handler, handler.setStream(_Above(self, self._stream)) or self._stream))
+        # What handlers print would be erased by the next drawing.
+        for name in ("stdout", "stderr"):
+            stream: TextIO = getattr(sys, name)
+            if stream.isatty():
+                above = _Above(self, stream)
+                self._printed.append((name, above))
+                setattr(sys, name, above)
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+        for name, above in self._printed:
+            above.finish()
+            if getattr(sys, name) is above:
+                setattr(sys, name, above.stream)
         with self._lock:
             self._draw()
             self._height = 0
         for handler, stream in self._handlers:
             handler.setStream(stream)
 
-    def write_above(self, text: str) -> None:
-        """Print lines that stay, above the display."""
+    def write_above(self, lines: str, stream: TextIO) -> None:
+        """Print whole lines that stay, above the display."""
         with self._lock:
             self._clear()
-            self._stream.write(text)
-            if text.endswith("\n"):
-                self._draw()
+            self._stream.flush()
+            stream.write(lines)
+            stream.flush()
+            self._draw()
 
     def _draw_on(self) -> None:
         while not self._over.wait(DRAW_SECONDS):
@@ -193,14 +207,29 @@ class Display:
 
 
 class _Above:
-    """A stream for a log handler; its lines go above the display."""
+    """Stands in for a stream to the terminal; its lines go above the display once they are whole."""
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, stream: TextIO) -> None:
+        self.stream = stream
         self._display = display
+        self._lock = threading.Lock()
+        self._begun = ""
+
+    def __getattr__(self, name: str) -> object:
+        # Whoever prints may ask for the encoding, or the number of the file.
+        return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        self._display.write_above(text)
+        with self._lock:
+            whole, end, self._begun = (self._begun + text).rpartition("\n")
+        if end:
+            self._display.write_above(whole + end, self.stream)
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: each drawing flushes."""
+        """Do nothing: whole lines have been flushed, and others have to wait."""
+
+    def finish(self) -> None:
+        """Print what was begun."""
+        if self._begun:
+            self.write("\n")

@@ -16,6 +16,7 @@ import pytest
 
 import batonmq
 from batonmq.api.applications.asyncapi import asyncapi_document
+from batonmq.testing import TestClient
 
 
 class Order(msgspec.Struct):
@@ -79,12 +80,32 @@ def test_handlers_are_operations_on_channels_with_messages_and_replies() -> None
     }
     assert "secret" not in json.dumps(found)
     assert found["channels"]["groups_all"]["address"] == "groups/all"
-    assert found["channels"]["orders.reply"]["address"] is None
+    assert found["channels"]["orders_reply"]["address"] is None
     operation = found["operations"]["take"]
     assert (operation["action"], operation["summary"]) == ("receive", "Take an order.")
-    assert operation["reply"]["messages"] == [{"$ref": "#/channels/orders.reply/messages/Receipt_None"}]
+    assert operation["reply"]["messages"] == [{"$ref": "#/channels/orders_reply/messages/Receipt_None"}]
     assert "reply" not in found["operations"]["lambda"]
     assert set(found["components"]["schemas"]) == {"Order", "Receipt", "Group", "Person"}
+
+
+def test_text_is_a_body_as_it_is_and_a_reply_as_json() -> None:
+    app = batonmq.Worker("memory:")
+    app.handler("texts")(upper)
+    channels = described(app)["channels"]
+    assert channels["texts"]["messages"]["str"]["contentType"] == "text/plain"
+    assert channels["texts_reply"]["messages"]["str"] == {
+        "name": "str",
+        "title": "str",
+        "contentType": "application/json",
+        "payload": {"type": "string"},
+    }
+    with TestClient(app) as client:
+        reply = client.request("texts", b"tea")
+    assert (reply.body, reply.content_type) == (b'"TEA"', "application/json")
+
+
+def upper(text: str) -> str:
+    return text.upper()
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,8 @@ def _add(post: Post, channels: Described, operations: Described, schemas: _Schem
         if rest.strip():
             operation["description"] = rest.strip()
     if handler.always_replies:
-        answer = _identifier(f"{post.queue}.reply", channels)
-        reply = schemas.message(handler.signature.returns)
+        answer = _identifier(f"{post.queue}_reply", channels)
+        reply = schemas.message(handler.signature.returns, is_reply=True)
         # Each message says where its reply goes.
         channels[answer] = {"address": None, "messages": {reply["name"]: reply}}
         operation["reply"] = {
@@ -121,8 +121,8 @@ def _add(post: Post, channels: Described, operations: Described, schemas: _Schem
 
 
 def _identifier(name: str, taken: Described) -> str:
-    """A key of the document for a name, different from all others."""
-    plain = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("_") or "_"
+    """A key of the document for a name, different from all others, in the letters that every reader of it takes."""
+    plain = re.sub(r"[^\w-]+", "_", name, flags=re.ASCII).strip("_") or "_"
     found, number = plain, 1
     while found in taken:
         number += 1
@@ -136,13 +136,13 @@ class _Schemas:
     def __init__(self) -> None:
         self.components: Described = {}
 
-    def message(self, annotation: object) -> Described:
-        """A message whose body has a type."""
+    def message(self, annotation: object, *, is_reply: bool = False) -> Described:
+        """A message whose body has a type. Text is a body as it is, and a reply as JSON."""
         content, payload = JSON, {}
         name = type_name(annotation)
         if annotation is bytes:
             content, payload = "application/octet-stream", {"type": "string", "format": "binary"}
-        elif annotation is str:
+        elif annotation is str and not is_reply:
             content, payload = "text/plain", {"type": "string"}
         elif annotation is NOTHING or annotation is object or annotation is Any or annotation is Message:
             name = "message"

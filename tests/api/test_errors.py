@@ -272,6 +272,14 @@ def test_what_an_engine_lacks_is_named_with_the_engine() -> None:
         require(can, batonmq.Message(b"17", delay=3))
 
 
+@pytest.mark.parametrize("target", ["memory:", "orders.db"])
+def test_without_virtual_hosts_no_error_speaks_of_one(tmp_path: Path, target: str) -> None:
+    with batonmq.connect(target if ":" in target else tmp_path / target) as mq:
+        for ask in (mq.count, mq.purge, mq.peek, mq.stats, lambda queue: mq.send(queue, b"17")):
+            with pytest.raises(batonmq.NotFound, match=r"^no queue 'no'; declare it first$"):
+                ask("no")
+
+
 def test_an_error_that_says_all_stays_as_it_is() -> None:
     error = batonmq.NotFound("no queue 'orders'; declare it first")
     assert told(error, "memory:", "orders") is error

@@ -169,7 +169,7 @@ def test_a_retry_goes_to_its_old_place(driven: Timed) -> None:
 @pytest.mark.parametrize("number", [0, 1, 1 << 44])
 def test_what_does_not_wait_is_not_found(driven: Timed, number: int) -> None:
     driven.queue()
-    with pytest.raises(NotFound, match=f"no delayed message '{number}' in queue 'q' in vhost '/'"):
+    with pytest.raises(NotFound, match=f"no delayed message '{number}' in queue 'q'$"):
         driven.operations.cancel_delayed("q", number)
     driven.publish("other", {"x-delay": 1_000})
     with pytest.raises(NotFound):

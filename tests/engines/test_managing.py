@@ -69,7 +69,7 @@ def test_what_takes_several_turns_is_answered_when_it_is_done(engine: Engine) ->
 
 
 def test_a_request_that_means_nothing_is_answered_with_an_error(engine: Engine) -> None:
-    assert ask(engine, "queues.peek", queue="no")["error"] == "no queue 'no' in vhost '/'"
+    assert str(ask(engine, "queues.peek", queue="no")["error"]).startswith("no queue 'no'")
     assert ask(engine, "nothing")["ok"] is False
 
 

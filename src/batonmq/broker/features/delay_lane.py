@@ -54,7 +54,7 @@ class Waiting(NamedTuple):
 
 def no_such_message(queue: QueueState, number: int) -> NotFound:
     """No message waits under that number (any more)."""
-    return NotFound(f"no delayed message '{number}' in queue '{queue.name}' in vhost '{queue.vhost_name}'")
+    return NotFound(f"no delayed message '{number}' in queue '{queue.name}'")
 
 
 class DelayLane(metaclass=ABCMeta):

@@ -130,7 +130,7 @@ def _forget(request: Request) -> Answer:
     text = request.text("key")
     found = _find(queue, text)
     if found is None:
-        raise NotFound(f"no deduplication key '{text[:64]}' in queue '{queue.name}' in vhost '{queue.vhost_name}'")
+        raise NotFound(f"no deduplication key '{text[:64]}' in queue '{queue.name}'")
     request.operations.forget_key(name, found.key)
     return {}
 

@@ -54,7 +54,8 @@ class Declarations(Bindings):
         self._require("configure", "exchange", name)
         existing = self.vhost.router.exchange(name)
         if existing is not None:
-            _require_same_exchange(existing, self.vhost.name, kind, durable, auto_delete, internal, arguments)
+            described = self._described("exchange", name)
+            _require_same_exchange(existing, described, kind, durable, auto_delete, internal, arguments)
             return existing
         _may_be_new("exchange", name)
         alternate = arguments.get(ALTERNATE_EXCHANGE)
@@ -277,14 +278,13 @@ def _require_flags(described: str, flags: tuple[tuple[str, bool, bool], ...]) ->
 
 def _require_same_exchange(
     exchange: Exchange,
-    vhost: str,
+    described: str,
     kind: str,
     durable: bool,
     auto_delete: bool,
     internal: bool,
     arguments: Mapping[str, FieldValue],
 ) -> None:
-    described = f"exchange '{exchange.name}' in vhost '{vhost}'"
     if exchange.kind != kind:
         raise PreconditionFailed(
             f"inequivalent arg 'type' for {described}: received '{kind}' but current is '{exchange.kind}'"

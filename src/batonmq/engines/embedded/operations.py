@@ -31,13 +31,22 @@ VHOST = "/"
 TAGS = frozenset({"administrator"})
 
 
+class _Unnamed(Operations):
+    """The operations in the only virtual host there is, which nobody has named: no error speaks of it."""
+
+    __slots__ = ()
+
+    def _described(self, kind: str, name: str) -> str:
+        return f"{kind} '{name}'"
+
+
 class Queues:
     """The queues of one broker, for a user who may do everything."""
 
     def __init__(self, broker: Broker, owner: object) -> None:
         self.broker = broker
         self.vhost = broker.add_vhost(VHOST)
-        self.operations = Operations(self.vhost, User("embedded", TAGS, {VHOST: Permission()}), owner)
+        self.operations = _Unnamed(self.vhost, User("embedded", TAGS, {VHOST: Permission()}), owner)
         self._holds_new = False
 
     def hold_new(self) -> None:

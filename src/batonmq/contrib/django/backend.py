@@ -8,7 +8,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
-from django.db import router, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
@@ -19,7 +19,7 @@ from batonmq.contrib.django.compat import (
     TaskResultDoesNotExist,
     task_enqueued,
 )
-from batonmq.contrib.django.options import BackendOptions, Route, problems
+from batonmq.contrib.django.options import BackendOptions, Route, database_of, problem_of_queues, problems
 
 __all__ = ["BatonBackend"]
 
@@ -34,6 +34,8 @@ class BatonBackend(BaseTaskBackend):
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias=alias, params=params)
+        # Django makes a set of them.
+        self._queues = params.get("QUEUES")
         self._on_commit = bool(params.get("ENQUEUE_ON_COMMIT", True))
 
     @functools.cached_property
@@ -44,9 +46,7 @@ class BatonBackend(BaseTaskBackend):
     @property
     def database(self) -> str:
         """The database of tasks and outbox, as DATABASES names it."""
-        from batonmq.contrib.django.models import Task
-
-        return self.settings.database or str(router.db_for_write(Task))
+        return database_of(self.settings)
 
     def route(self, queue_name: str) -> Route:
         """The queue of BatonMQ for one of Django's queues."""
@@ -54,7 +54,7 @@ class BatonBackend(BaseTaskBackend):
 
     def check(self, **_: Any) -> Iterable[CheckMessage]:  # noqa: ANN401
         """The faults in the settings, for ``manage.py check``."""
-        return list(problems(self.alias, self.options))
+        return [*problem_of_queues(self.alias, self._queues), *problems(self.alias, self.options)]
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
         """Enqueue a task with the transaction that is open, or at once; return its TaskResult.

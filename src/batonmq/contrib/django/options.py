@@ -10,12 +10,15 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
 
 from batonmq.engines.checks import check_flag, check_number, check_queue, check_seconds
 from batonmq.engines.openers import check_target
 from batonmq.engines.urls import parse_url
 
-__all__ = ["BackendOptions", "Route", "problems"]
+__all__ = ["BackendOptions", "Route", "database_of", "problem_of_queues", "problems"]
+
+OUTBOX_VENDORS = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,23 @@ class Route:
     """The name of the queue for one of Django's."""
 
 
+def database_of(options: BackendOptions) -> str:
+    """The database of tasks and outbox, as DATABASES names it."""
+    from batonmq.contrib.django.models import Task
+
+    return options.database or str(router.db_for_write(Task))
+
+
+def problem_of_queues(alias: str, queues: object) -> Iterator[CheckMessage]:
+    """QUEUES that is one name, of which Django would take each letter for a queue."""
+    if isinstance(queues, str):
+        yield Error(
+            f"TASKS[{alias!r}]['QUEUES'] is {queues!r}, and should be a list of names.",
+            hint=f'"QUEUES": [{queues!r}]',
+            id="batonmq.E009",
+        )
+
+
 def problems(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
     """The faults in a backend's OPTIONS, as ``manage.py check`` reports them."""
     where = f"TASKS[{alias!r}]['OPTIONS']"
@@ -122,13 +142,15 @@ def problems(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
             hint=f"DATABASES has: {', '.join(settings.DATABASES)}.",
             id="batonmq.E005",
         )
-    target = parse_url(read.url)
-    if target.engine == "file" and not Path(target.location).parent.is_dir():
+    elif read.outbox and (vendor := connections[database_of(read)].vendor) not in OUTBOX_VENDORS:
         yield Error(
-            f"{where}: the folder of the file {target.location!r} is not there.",
-            hint="Make the folder; it must be writable for whoever runs the application and its workers.",
-            id="batonmq.E006",
+            f"{where}: the outbox is for SQLite and PostgreSQL, and the database of the tasks is of {vendor}.",
+            hint='"outbox": False sends each message right after the commit; a crash in between loses the task.',
+            id="batonmq.E007",
         )
+    target = parse_url(read.url)
+    if target.engine == "file":
+        yield from _problems_of_file(where, Path(target.location))
     said = os.fspath(read.url)
     if target.engine == "file" and not said.startswith("file:") and not Path(said).is_absolute():
         yield CheckWarning(
@@ -142,3 +164,27 @@ def problems(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
             hint="Use the path of a file, or a broker, unless this is a test.",
             id="batonmq.W002",
         )
+
+
+def _problems_of_file(where: str, path: Path) -> Iterator[CheckMessage]:
+    if not path.parent.is_dir():
+        yield Error(
+            f"{where}: the folder of the file {str(path)!r} is not there.",
+            hint="Make the folder; it must be writable for whoever runs the application and its workers.",
+            id="batonmq.E006",
+        )
+    elif path.is_dir():
+        yield Error(
+            f"{where}: {str(path)!r} is a folder, and not a file.",
+            hint=f'Name a file in it: "{path / "tasks.db"}".',
+            id="batonmq.E006",
+        )
+    for alias, database in connections.settings.items():
+        name = database["NAME"]
+        if connections[alias].vendor == "sqlite" and name and Path(name).resolve() == path.resolve():
+            # Whoever comes first would make the file their own, and the other could not use it.
+            yield Error(
+                f"{where}: {str(path)!r} is the file of the database {alias!r}.",
+                hint='Queues need a file of their own: BASE_DIR / "tasks.db".',
+                id="batonmq.E008",
+            )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from tests.support.driven import Driven
 
 from batonmq.broker.queues import refilling
+from batonmq.fields import FieldValue
 from batonmq.store import SqliteStore
 from batonmq.store.records import StoredRun
 
@@ -25,20 +27,29 @@ class Watched(SqliteStore):
         return found
 
 
-@pytest.fixture
-def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Driven:
-    """Sixty messages wait in the store alone, of which ten are in memory when there is a consumer."""
-    monkeypatch.setattr(refilling, "READ_MESSAGES", 5)
-    monkeypatch.setattr(refilling, "READ_AHEAD", 6)
-    path = tmp_path / "store"
+def waiting(path: Path, priorities: Iterable[int | None], arguments: Mapping[str, FieldValue]) -> Driven:
+    """A queue of whose messages one waits for each priority, in the store alone."""
     driven = Driven(path)
-    driven.queue()
-    for number in range(COUNT):
-        driven.publish(f"{number}")
+    driven.operations.declare_queue("q", durable=True, arguments=arguments)
+    for number, priority in enumerate(priorities):
+        driven.publish(f"{number}", priority=priority)
     driven.settle()
     driven.broker.close()
     driven.begin(Watched(str(path)))
     return driven
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(refilling, "READ_MESSAGES", 5)
+    monkeypatch.setattr(refilling, "READ_AHEAD", 6)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def driven(path: Path) -> Driven:
+    """Sixty messages wait in the store alone, of which ten are in memory when there is a consumer."""
+    return waiting(path, [None] * COUNT, {})
 
 
 def used(driven: Driven) -> int:
@@ -66,6 +77,27 @@ def test_a_backlog_comes_once_and_in_order(driven: Driven) -> None:
     assert drain(driven, 1_000) == [f"{number}" for number in range(COUNT + 7)]
     # All but the first page.
     assert used(driven) >= COUNT - 5
+    driven.broker.close()
+
+
+def test_all_priorities_are_read_ahead(path: Path) -> None:
+    priorities = [number % 10 for number in range(5 * COUNT)]
+    driven = waiting(path, priorities, {"x-max-priority": 9})
+    in_order = sorted(range(5 * COUNT), key=lambda number: (-priorities[number], number))
+    assert drain(driven, 1_000) == [f"{number}" for number in in_order]
+    # All but the first page of each.
+    assert used(driven) >= 5 * COUNT - 10 * 5
+    driven.broker.close()
+
+
+def test_what_expires_comes_in_time_or_never(path: Path) -> None:
+    driven = waiting(path, [None] * COUNT, {"x-message-ttl": 60_000})
+    assert drain(driven, 20) == [f"{number}" for number in range(20)]
+    assert used(driven) >= 20 - 5
+    driven.wait(61)
+    driven.publish("fresh")
+    driven.settle()
+    assert drain(driven, 1_000) == ["fresh"]
     driven.broker.close()
 
 

@@ -232,8 +232,10 @@ class Store(metaclass=ABCMeta):
         ``committed``: allowed at any time, and sees only committed changes. Raises StoreError.
         """
 
-    def read_ahead(self, after_row: int, last_row: int, like: Message) -> None:  # noqa: B027 (one that cannot need not)
-        """Announce that a queue will read the rows after ``after_row``; ``like``: a message before these."""
+    def read_ahead(  # noqa: B027 (one that cannot need not)
+        self, after_row: int, last_row: int, most: int, found: StoredRun
+    ) -> None:
+        """Announce that a queue will read at most so many messages between two rows; ``found``: some before them."""
 
     def found_ahead(self, after_row: int, last_row: int, changed_in: int) -> StoredRun | None:
         """The messages that were read ahead: the committed ones of ``read_run``, or some of them; None: nothing was.

@@ -7,7 +7,6 @@ from typing import Any
 
 import apsw
 
-from batonmq.message import Message
 from batonmq.store.failures import unreadable
 from batonmq.store.packed import BODY_MAX, unpack
 from batonmq.store.reading import IN_ORDER, check_order, select_run
@@ -60,10 +59,12 @@ class Queries:
         self._returned.pop(lane_id, None)
         self._ahead.forget(lane_id)
 
-    def read_ahead(self, lane_id: int, after_row: int, last_row: int, like: Message, committed: int) -> None:
+    def read_ahead(
+        self, lane_id: int, after_row: int, last_row: int, most: int, found: StoredRun, committed: int
+    ) -> None:
         """Read in a thread what ``found_ahead`` will return; ``committed``: the last committed batch."""
-        if after_row >= self._returned.get(lane_id, 0) and like.weight <= BODY_MAX:
-            self._ahead.ask(lane_id, after_row, last_row, like, committed)
+        if after_row >= self._returned.get(lane_id, 0) and found.messages[-1].weight <= BODY_MAX:
+            self._ahead.ask(lane_id, after_row, last_row, most, found, committed)
 
     def found_ahead(self, lane_id: int, after_row: int, changed_in: int) -> StoredRun | None:
         """The messages read ahead after a row, if nothing has changed them since; None: read them now."""

@@ -32,7 +32,6 @@ from batonmq.store.write_ahead_log import WriteAheadLog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batonmq.message import Message
     from batonmq.queued import QueuedMessage
 
 log = logging.getLogger("batonmq.store")
@@ -168,8 +167,8 @@ class SqliteStore(Collecting):
         reached("page.read")
         return found
 
-    def read_ahead(self, after_row: int, last_row: int, like: Message) -> None:
-        self._queries.read_ahead(last_row >> POSITION_BITS, after_row, last_row, like, self.committed)
+    def read_ahead(self, after_row: int, last_row: int, most: int, found: StoredRun) -> None:
+        self._queries.read_ahead(last_row >> POSITION_BITS, after_row, last_row, most, found, self.committed)
 
     def found_ahead(self, after_row: int, last_row: int, changed_in: int) -> StoredRun | None:
         found = self._queries.found_ahead(last_row >> POSITION_BITS, after_row, changed_in)

@@ -72,5 +72,5 @@ def refill(queue: FeaturedQueue, lane: Lane) -> bool:
     # At once, so that the next queue that reads takes it into account.
     lane.keep_to(memory)
     if lane.paged and is_up_to_date and found.messages:
-        store.read_ahead(lane.horizon, min(lane.horizon + most, lane.last_row), found.messages[-1])
+        store.read_ahead(lane.horizon, lane.last_row, most, found)
     return True

@@ -126,6 +126,18 @@ def test_what_is_too_large_ends_the_link(driven: Driven) -> None:
     assert driven.bodies() == []
 
 
+def test_deliveries_of_all_sizes(driven: Driven) -> None:
+    """What comes before one that is too large is kept, what comes behind it is not."""
+    client = Client(driven, Amqp10Settings(max_message_size=100)).start()
+    handle = client.sender("/queues/q")
+    texts = [f"{number}" * (number % 9 + 1) for number in range(60)]
+    texts[40] = "x" * 101
+    came = client.feed(burst(handle, [body(text) for text in texts]))
+    assert condition_of(one(came, Detach)) == "amqp:link:message-size-exceeded"
+    assert accepted(came) == set(range(FIRST, FIRST + 40))
+    assert driven.bodies() == texts[:40]
+
+
 def test_where_the_exchange_is_gone_all_are_counted(driven: Driven) -> None:
     """A client and the broker must agree on how many transfers there were, or the window shrinks for good."""
     client = Client(driven).start()

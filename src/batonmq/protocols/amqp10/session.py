@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.errors import BrokerError, StoreError
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.constants import ERROR, FRAME, HEADER, RUN, SASL, TRANSFER
+from batonmq.protocols.amqp10.codec.dispositions import GATHERED
 from batonmq.protocols.amqp10.codec.frames import Event, FrameParser
 from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Detach, Disposition, Flow, Open, SaslInit
 from batonmq.protocols.amqp10.connection import Connection
@@ -39,9 +40,6 @@ __all__ = ["Amqp10Requests", "amqp10_session", "is_short"]
 # The largest frame in octets before our open. A peer may count on 512 (§2.7.1); but clients send their properties in
 # open, and links with filters right after it, without waiting for our limit.
 OPENING_FRAME_MAX: Final = 8192
-
-# The most deliveries of one disposition that are settled, or looked up, in a few microseconds.
-RANGE_QUICK: Final = 64
 
 
 def amqp10_session(broker: Broker, host: Host, settings: Amqp10Settings, containers: Containers) -> Session[Event]:
@@ -145,7 +143,7 @@ class Amqp10Requests:
 
 def is_short(disposition: Disposition) -> bool:
     """Does it name so few deliveries that settling them, or looking them up, usually takes only microseconds?"""
-    return disposition.last is None or disposition.last - disposition.first & MASK < RANGE_QUICK
+    return disposition.last is None or disposition.last - disposition.first & MASK < GATHERED
 
 
 def _handle_of(event: Event) -> int | None:

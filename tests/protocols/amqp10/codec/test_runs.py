@@ -64,6 +64,14 @@ def test_deliveries_like_each_other_are_one_event() -> None:
     assert one_by_one(events) == without_tags(parsed(data, [], gathers=False))
 
 
+def test_a_run_has_payloads_of_all_sizes() -> None:
+    data = b"".join(transfer(number, b"x" * (number % 7)) for number in range(1000, 1100))
+    events = parsed(data, [], gathers=True)
+    assert [event[0] for event in events[1:]] == [TRANSFER, RUN]
+    assert runs_of(events) == [(1001, 99)]
+    assert one_by_one(events) == without_tags(parsed(data, [], gathers=False))
+
+
 def test_who_does_not_ask_for_runs_gets_none() -> None:
     data = b"".join(transfer(number, b"x") for number in range(1000, 1100))
     events = parsed(data, [], gathers=False)
@@ -78,7 +86,8 @@ def test_who_does_not_ask_for_runs_gets_none() -> None:
         ([1000, *range(1000, 1010)], [(1000, 10)]),
         ([*range(1000, 1008), 1007, 1008, 1009, 1010], [(1001, 7), (1007, 4)]),
         ([*range(2**32 - 8, 2**32 + 300)], [(2**32 - 7, 7), (256, 44)]),
-        (list(range(1000, 1004)), []),
+        (list(range(1000, 1004)), [(1001, 3)]),
+        ([1000, 1001, 1003], []),
     ],
 )
 def test_a_run_ends_where_an_id_does_not_follow(numbers: list[int], runs: list[tuple[int, int]]) -> None:

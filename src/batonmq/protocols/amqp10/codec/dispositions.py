@@ -3,6 +3,8 @@
 They differ in their range of delivery-ids, and little else. So the parser unpacks a frame at the places where an
 earlier one had its ids, and compares the octets around them; and the part after the ids is encoded once.
 
+On request, those that accept and settle consecutive deliveries are one event: many clients settle one by one.
+
 CPython 3.11: 1.1 us to read one like the last, 0.6 us to write one.
 """
 
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.constants import FRAME, FRAME_AMQP, FRAME_HEAD
 from batonmq.protocols.amqp10.codec.kinds import EncodeError
-from batonmq.protocols.amqp10.codec.performatives import Disposition, Performative
+from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition, Performative
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,9 @@ FrameEvent: TypeAlias = tuple[Literal[2], int, Performative, bytes]
 # The most templates kept, and the most octets of fields after the range in one that is kept.
 CACHED: Final = 64
 CACHED_OCTETS: Final = 64
+
+# The most deliveries in a disposition that is put together: as many as are settled in a few microseconds.
+GATHERED: Final = 64
 
 MARK: Final = b"\x00\x53\x15\xc0"
 """The first octets of a disposition's body if it may be like another."""
@@ -68,9 +73,11 @@ class _Template:
 class DispositionReader:
     """Reads those dispositions of one connection that are like earlier ones."""
 
-    __slots__ = ("_template", "_templates")
+    __slots__ = ("_gathers", "_template", "_templates")
 
-    def __init__(self) -> None:
+    def __init__(self, *, gathers: bool = False) -> None:
+        """``gathers``: what accepts and settles consecutive deliveries becomes one event."""
+        self._gathers = gathers
         # By the first octets of a frame: size, channel, number of fields, role.
         self._templates: dict[bytes, _Template] = {}
         self._template: _Template | None = None
@@ -83,27 +90,29 @@ class DispositionReader:
             channel, known = template.channel, template.known
             unpack = template.layout.unpack_from
             latest = end - size
-            settled, state, batchable, role = known.settled, known.state, known.batchable, known.role
+            gathers = self._gathers and known.settled is True and isinstance(known.state, Accepted)
+            # What was put together so far; none: -1.
+            held_first = held_last = -1
             while at <= latest:
-                before, first, middle, *last, behind = unpack(data, at)
-                if before != head or behind != tail or middle != between:
+                parts = unpack(data, at)
+                if parts[0] != head or parts[-1] != tail or parts[2] != between:
                     break
-                emit(
-                    (
-                        FRAME,
-                        channel,
-                        Disposition(
-                            role=role,
-                            first=first,
-                            last=last[0] if last else None,
-                            settled=settled,
-                            state=state,
-                            batchable=batchable,
-                        ),
-                        b"",
-                    )
-                )
+                first: int = parts[1]
+                last: int = parts[3] if between else first
                 at += size
+                if not gathers or last < first:
+                    if held_first >= 0:
+                        emit((FRAME, channel, _like(known, held_first, held_last, between), b""))
+                        held_first = -1
+                    emit((FRAME, channel, _like(known, first, last, between), b""))
+                elif held_first >= 0 and first == held_last + 1 and last - held_first < GATHERED:
+                    held_last = last
+                else:
+                    if held_first >= 0:
+                        emit((FRAME, channel, _like(known, held_first, held_last, between), b""))
+                    held_first, held_last = first, last
+            if held_first >= 0:
+                emit((FRAME, channel, _like(known, held_first, held_last, between), b""))
             other = self._templates.get(data[at : at + _KEY_STOP])
             if other is None or other is template:
                 break
@@ -142,6 +151,18 @@ class DispositionReader:
                 self._templates.clear()
             template = _Template(struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
             self._templates[head[:_KEY_STOP]] = self._template = template
+
+
+def _like(known: Disposition, first: int, last: int, between: bytes) -> Disposition:
+    """The same of other deliveries; ``between`` is empty where a frame has no last one."""
+    return Disposition(
+        role=known.role,
+        first=first,
+        last=last if between or last != first else None,
+        settled=known.settled,
+        state=known.state,
+        batchable=known.batchable,
+    )
 
 
 # ---------------------------------------------------------------------- out

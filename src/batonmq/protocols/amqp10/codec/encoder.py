@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.constants import FRAME_AMQP, FRAME_HEAD, FRAME_SASL
 from batonmq.protocols.amqp10.codec.dispositions import disposition_frame
-from batonmq.protocols.amqp10.codec.performatives import Disposition, Transfer
+from batonmq.protocols.amqp10.codec.flows import flow_frame
+from batonmq.protocols.amqp10.codec.performatives import Disposition, Flow, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,8 @@ def frame(channel: int, performative: Performative, payload: bytes = b"") -> byt
     """Encode a frame of a connection. Raises EncodeError."""
     if type(performative) is Disposition and not payload:
         return disposition_frame(channel, performative)
+    if type(performative) is Flow and not payload:
+        return flow_frame(channel, performative)
     body = encode_composite(performative)
     return b"%b%b%b" % (_frame_head(FRAME_HEAD + len(body) + len(payload), 2, FRAME_AMQP, channel), body, payload)
 

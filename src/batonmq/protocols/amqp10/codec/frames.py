@@ -24,6 +24,7 @@ from batonmq.protocols.amqp10.codec.constants import (
     TRANSFER,
 )
 from batonmq.protocols.amqp10.codec.dispositions import MARK as DISPOSITION_MARK, DispositionReader, FrameEvent
+from batonmq.protocols.amqp10.codec.flows import read_flow
 from batonmq.protocols.amqp10.codec.kinds import DecodeError
 from batonmq.protocols.amqp10.codec.performatives import Disposition, Performative, SaslPerformative, Transfer
 from batonmq.protocols.amqp10.codec.transfers import RunEvent, TransferEvent, TransferReader
@@ -66,7 +67,8 @@ class FrameParser:
     size in octets of the largest accepted frame, its head included; `limit` sets it when it is negotiated. An
     incomplete frame takes at most that much memory, and its performative no more than a small multiple.
 
-    With ``gathers`` similar deliveries are reported as runs, without their tags; otherwise each transfer is an event.
+    With ``gathers`` similar deliveries are reported as runs, without their tags, and similar dispositions of
+    consecutive deliveries as one; otherwise each of them is an event.
     """
 
     __slots__ = (
@@ -86,7 +88,7 @@ class FrameParser:
         """Nothing more is parsed: the peer broke the protocol, or speaks another."""
         self._started = False
         self._transfers = TransferReader(gathers=gathers)
-        self._dispositions = DispositionReader()
+        self._dispositions = DispositionReader(gathers=gathers)
         # The beginning of a frame, in pieces, and how many bytes are needed before the next attempt.
         self._held: list[bytes | bytearray] = []
         self._held_size = 0
@@ -173,8 +175,11 @@ class FrameParser:
                 if data.startswith(DISPOSITION_MARK, start) and offset == 2:
                     at = self._take_dispositions(data, at, stop, channel, events)
                     continue
-                event = transfers.read(data, at, stop, channel) if offset == 2 else None
-                events.append(event or self._read(data[start:stop], channel))
+                if (flow := read_flow(data, start, stop)) is not None:
+                    events.append((FRAME, channel, flow, b""))
+                else:
+                    event = transfers.read(data, at, stop, channel) if offset == 2 else None
+                    events.append(event or self._read(data[start:stop], channel))
             elif kind == FRAME_SASL:
                 events.append(_read_sasl(data[start:stop]))
             else:

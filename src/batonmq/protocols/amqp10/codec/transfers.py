@@ -7,7 +7,8 @@ only this one finds errors.
 
 The fields other than id and tag are the *shape*: a `Transfer` without them, the same object for equal fields.
 
-On request, many similar transfers are one event, a run: that is what a busy publisher sends.
+On request, many similar transfers are one event, a run: that is what a busy publisher sends. Those of one size are
+unpacked in one step.
 CPython 3.11, a payload of 16 octets: 0.4 us by the first way, 1 us if two links take turns, 30 us by the last.
     python -m timeit -r 15 -s "from tests.protocols.amqp10.codec.test_frames import opened, transfers; p = opened();
     d = transfers(1000)" "p.feed(d)"                                              (first way, 1000 times)
@@ -101,8 +102,11 @@ class TransferReader:
                     break
                 known = data[at : at + 4]
                 are_many = data.startswith(known, stop) and data.startswith(known, stop + 3 * size)
-                if are_many and self._gathers:
-                    at = self._gather(data, at, end, size, emit)
+                if self._gathers:
+                    if are_many:
+                        at = self._gather(data, at, end, size, emit)
+                    else:
+                        at = self._gather_sizes(data, at, end, most, emit)
                     continue
                 emit((TRANSFER, channel, shape, delivery_id, tag, data[at + start : stop]))
                 at = stop
@@ -164,6 +168,43 @@ class TransferReader:
             expected = delivery_id + 1 & ID_MASK
         emit((RUN, template.channel, template.shape, first, payloads))
         return at + size * len(payloads)
+
+    def _gather_sizes(
+        self, data: bytes, at: int, end: int, most: int, emit: Callable[[TransferEvent | RunEvent], None]
+    ) -> int:
+        """Emit one run of frames of any sizes, the first of which is like the last one; returns where it ends."""
+        assert self._template is not None
+        template = self._template
+        start, head, middle, tail = template.start, template.head, template.middle, template.tail
+        unpack = template.layout.unpack_from
+        payloads: list[bytes] = []
+        first = 0
+        expected = -1
+        first_tag = b""
+        last = end - start
+        size: int
+        before: bytes
+        delivery_id: int
+        between: bytes
+        tag: bytes
+        behind: bytes
+        while at <= last:
+            size, before, delivery_id, between, tag, behind = unpack(data, at)
+            stop = at + size
+            if before != head or behind != tail or between != middle or stop > end or not start <= size <= most:
+                break
+            if not payloads:
+                first, first_tag = delivery_id, tag
+            elif delivery_id != expected:
+                break
+            payloads.append(data[at + start : stop])
+            expected = delivery_id + 1 & ID_MASK
+            at = stop
+        if len(payloads) == 1:
+            emit((TRANSFER, template.channel, template.shape, first, first_tag, payloads[0]))
+        else:
+            emit((RUN, template.channel, template.shape, first, payloads))
+        return at
 
     def read(self, data: bytes, at: int, stop: int, channel: int) -> TransferEvent | None:
         """The frame from ``at`` to ``stop``, which has no extended header; None: not a transfer of the usual form.

@@ -105,7 +105,7 @@ class IncomingLink:
         limit = self._parts.connection.terms.settings.max_message_size
         if event[0] == RUN:
             _, channel, shape, first, payloads = event
-            taken = payloads[: self._inflow.credit] if len(payloads[0]) <= limit else []
+            taken = _within(payloads[: self._inflow.credit], limit)
             count = self._take_run(event, shape, first, taken)
             if count == len(payloads):
                 return at + 1
@@ -269,6 +269,14 @@ def _transaction_of(delivery: Partial) -> bytes | None:
     state = delivery.state
     # Any other state is the sender's own, and does not decide our outcome.
     return state.txn_id if isinstance(state, TransactionalState) else None
+
+
+def _within(payloads: list[bytes], limit: int) -> list[bytes]:
+    """These payloads up to the first with more than ``limit`` octets."""
+    for at, payload in enumerate(payloads):
+        if len(payload) > limit:
+            return payloads[:at]
+    return payloads
 
 
 def _run(events: list[Event], at: int, most: int, limit: int) -> Iterator[bytes]:

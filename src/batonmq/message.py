@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from batonmq.properties import Properties
 
 
+BODY_MAX: Final = 512 * 1024 * 1024
+"""Bytes of the largest body, as in RabbitMQ: SQLite takes 1,000,000,000 in a row, and the properties are in it, too."""
+
+
 class Framing:
     """What a protocol has around the body in a message's payload.
 

@@ -12,13 +12,14 @@ import pytest
 import batonmq
 from batonmq import points
 from batonmq.broker import Broker, Operations, Permission, Queue, User
+from batonmq.engines.embedded import operations
 from batonmq.engines.embedded.capabilities import CAPABILITIES
 from batonmq.engines.embedded.core import CommitFuture, Core
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.operations import Queues
 from batonmq.engines.messages import Message
 from batonmq.engines.values import QueueOptions
-from batonmq.errors import PreconditionFailed, ResourceError, StoreError
+from batonmq.errors import MessageTooLarge, PreconditionFailed, ResourceError, StoreError
 from batonmq.fields import FieldValue
 from batonmq.message import Message as QueueMessage, framing_of
 from batonmq.properties import EMPTY
@@ -90,6 +91,24 @@ def test_a_message_that_the_disk_refuses_is_not_there_and_its_sender_is_told(
     assert engine.count("orders").get() == 0
     store.fails = False
     engine.send("orders", [Message(b"18")]).get()
+    assert engine.count("orders").get() == 1
+    engine.close()
+
+
+def test_a_body_that_no_row_can_hold_is_refused_and_nothing_else(
+    engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "BODY_MAX", 100)
+    fits, too_large = Message(bytes(100)), Message(bytes(101))
+    for refused in (
+        lambda: engine.send("orders", [fits, too_large]),
+        lambda: engine.transact([("orders", fits), ("orders", too_large)], []),
+        lambda: engine.request("orders", too_large),
+    ):
+        with pytest.raises(MessageTooLarge, match="a body of 101 bytes"):
+            refused()
+    assert engine.count("orders").get() == 0
+    engine.send("orders", [fits]).get()
     assert engine.count("orders").get() == 1
     engine.close()
 

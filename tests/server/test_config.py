@@ -57,6 +57,8 @@ def test_the_example_explains_every_key_and_is_valid() -> None:
         ("blah=1", "b.toml: unknown key 'blah'"),
         ("[amqp]\nheartbeat='x'", "b.toml: amqp.heartbeat: expected 'int', got 'str'"),
         ("[amqp]\nframe_max=1", "b.toml: amqp.frame_max: expected 'int' >= 4096"),
+        ("[amqp]\nmax_message_size=1_000_000_000", "b.toml: amqp.max_message_size: expected 'int' <= 536870912"),
+        ("[management]\nmax_body_size=1_000_000_000", "b.toml: management.max_body_size: expected 'int' <= 536870912"),
         ("[[listener]]\nport=70000", "b.toml: listener[0].port: expected 'int' <= 65535"),
         ("[amqp10]\nmax_frame_size=511", "b.toml: amqp10.max_frame_size: expected 'int' >= 512"),
         (

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from batonmq.message import BODY_MAX
 from batonmq.protocols.stomp import DIALECTS
 from batonmq.server.certificates import LOGIN_FROM
 from batonmq.server.logs import FORMATS, LEVELS
@@ -30,6 +31,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 # 0 lets the system choose a port, as everywhere; "off" is for listening nowhere.
 OptionalPort = Port | Literal["off"]
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+MessageSize = Annotated[int, Meta(ge=1, le=BODY_MAX)]
 # The system takes a C int, and reduces it if it is too large.
 Backlog = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 # So many per second; 0: no limit.
@@ -110,7 +112,7 @@ class AmqpConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     heartbeat: Annotated[int, Meta(ge=0, le=65535)] = 60
     channel_max: Annotated[int, Meta(ge=1, le=65535)] = 2047
     frame_max: Annotated[int, Meta(ge=4096, le=2**31 - 1)] = 131_072
-    max_message_size: Positive = 128 * 1024 * 1024
+    max_message_size: MessageSize = 128 * 1024 * 1024
     max_transaction_size: Positive = 128 * 1024 * 1024
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     product: str = ""
@@ -128,7 +130,7 @@ class Amqp10Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     channel_max: Annotated[int, Meta(ge=1, le=65535)] = 255
     max_frame_size: Annotated[int, Meta(ge=512, le=2**30)] = 131_072
     handle_max: Annotated[int, Meta(ge=1, le=65535)] = 255
-    max_message_size: Positive = 128 * 1024 * 1024
+    max_message_size: MessageSize = 128 * 1024 * 1024
     max_transaction_size: Positive = 128 * 1024 * 1024
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     container_id: Name = "batonmq"
@@ -156,7 +158,7 @@ class StompConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     heart_beat_min: Annotated[int, Meta(ge=100, le=3_600_000)] = 1_000
     max_headers: Annotated[int, Meta(ge=16, le=2**63 - 1)] = 1_000
     max_head_size: Annotated[int, Meta(ge=4096, le=2**63 - 1)] = 256 * 1024
-    max_message_size: Positive = 100 * 1024 * 1024
+    max_message_size: MessageSize = 100 * 1024 * 1024
     max_subscriptions: Positive = 10_000
     max_transaction_size: Positive = 128 * 1024 * 1024
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
@@ -176,7 +178,7 @@ class WebSocketConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     path: str = "/ws"
     dialect: str = ""
     origins: tuple[str, ...] = ()
-    max_message_size: Positive = 16 * 1024 * 1024
+    max_message_size: MessageSize = 16 * 1024 * 1024
     ping_interval: Annotated[float, Meta(ge=0, le=3600)] = 30.0
     handshake_timeout: Annotated[float, Meta(gt=0, le=3600)] = 10.0
 
@@ -206,7 +208,7 @@ class ManagementConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     required: bool = False
     path_prefix: str = ""
     connections: Positive = 500
-    max_body_size: Positive = 20 * 1024 * 1024
+    max_body_size: MessageSize = 20 * 1024 * 1024
     request_timeout: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     session_timeout: Annotated[float, Meta(ge=60, le=604_800)] = 28_800.0
     public_metrics: bool = False

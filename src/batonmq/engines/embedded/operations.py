@@ -15,8 +15,8 @@ from batonmq.broker.queues.browsing import Browser
 from batonmq.broker.routing.router import needs_disk
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
-from batonmq.errors import BatonError, ResourceError, StoreError
-from batonmq.message import Message as QueueMessage
+from batonmq.errors import BatonError, MessageTooLarge, ResourceError, StoreError
+from batonmq.message import BODY_MAX, Message as QueueMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -145,7 +145,8 @@ class Queues:
             raise _full(queue.name)
 
     def published(self, exchange: str, key: str, message: Message) -> QueueMessage:
-        """The message as it is published. Raises PreconditionFailed for invalid headers."""
+        """The message as it is published. Raises PreconditionFailed for invalid headers, and MessageTooLarge."""
+        _require_size(message)
         properties = delayed_properties(message)
         if asks(properties):
             check_headers(properties.headers or {}, self.vhost.scheduler.now())
@@ -180,6 +181,7 @@ class Queues:
 
     def route(self, name: str, message: Message) -> bool:
         """Publish to a queue, or to a waiting requester, of that name; False: there is none."""
+        _require_size(message)
         targets = self.vhost.router.route(self.vhost.router.default, [name], {})
         published = QueueMessage("", name, message.properties, message.body)
         if self._holds_new and (queue := self.vhost.queues.get(name)) is not None:
@@ -190,3 +192,8 @@ class Queues:
 
 def _full(name: str) -> ResourceError:
     return ResourceError(f"queue '{name}' is full")
+
+
+def _require_size(message: Message) -> None:
+    if len(message.body) > BODY_MAX:
+        raise MessageTooLarge(f"a body of {len(message.body)} bytes; a file takes {BODY_MAX} of a message at most")

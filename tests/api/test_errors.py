@@ -152,6 +152,7 @@ KINDS = {
     "reply to nobody": Kind(
         lambda mq, _: mq.reply(batonmq.Message(b"17"), b""), ValueError, r"it has no reply_to: send it with request"
     ),
+    "line end": Kind(lambda mq, _: mq.declare("or\nders"), ValueError, r"a queue's name has no line ends: 'or\\nders'"),
     "empty name": Kind(lambda mq, _: mq.send("", b"17"), ValueError, r"a queue's name is empty: a queue has a name"),
     "name of another type": Kind(
         lambda mq, _: mq.count(cast("str", 17)), TypeError, r"a queue's name is a str, not (an? )?int"

@@ -85,8 +85,12 @@ def check_unicode(name: str, value: object, depth: int = MAX_DEPTH) -> None:
 
 def check_queue(value: object, name: str = "a queue's name") -> None:
     """Raises TypeError, and ValueError for a name that no queue can have."""
-    if not check_text(name, value):
+    text = check_text(name, value)
+    if not text:
         raise ValueError(f"{name} is empty: a queue has a name")
+    if "\n" in text or "\r" in text:
+        # A broker of AMQP 0-9-1 leaves them out, and would mean another queue.
+        raise ValueError(f"{name} has no line ends: {text!r:.64}")
 
 
 def _kind(value: object) -> str:

@@ -314,3 +314,9 @@ def test_immediate_is_not_implemented(ch: Channel, name: str) -> None:
     with connection_error(540, "NOT_IMPLEMENTED - immediate=true", spec.Basic.Publish):
         ch.publish(name, immediate=True)
         ch.barrier()
+
+
+def test_immediate_is_not_implemented_whatever_the_exchange(ch: Channel, name: str) -> None:
+    with connection_error(540, "NOT_IMPLEMENTED - immediate=true", spec.Basic.Publish):
+        ch.publish(name, exchange=name + "-none", immediate=True)
+        ch.barrier()

@@ -257,6 +257,11 @@ def test_an_exclusive_queue_goes_with_its_connection(
         other.wire.channel(2).queue(name, passive=True)
 
 
+def test_an_exclusive_queue_is_not_durable_whatever_is_said(ch: Channel, name: str) -> None:
+    ch.queue(name, exclusive=True, durable=True)
+    ch.queue(name, exclusive=True, durable=False)
+
+
 def await_gone(ch: Channel, queue: str) -> None:
     """Returns when the broker has noticed that the owner of an exclusive queue died."""
     for _ in range(500):

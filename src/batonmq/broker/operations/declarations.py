@@ -108,6 +108,8 @@ class Declarations(Bindings):
         """
         arguments = arguments or {}
         defaults = defaults or {}
+        # It goes with its connection, so there is nothing to keep; RabbitMQ takes it in the same way.
+        durable = durable and not exclusive
         name = clean(name)
         is_named = bool(name)
         if is_named:

@@ -87,7 +87,7 @@ class Publisher:
         queue = route.queue
         # They differ only in their bodies.
         is_plain = messages[0].properties.plain
-        can_run = is_plain and queue is not None and not method.immediate and not self._transaction.is_selected
+        can_run = is_plain and queue is not None and not self._transaction.is_selected
         if queue is None or not can_run or queue.featured:
             if len(messages) > 1:
                 # One at a time, as a client's share of a turn may end between them.
@@ -118,14 +118,15 @@ class Publisher:
         route = self._route
         if route is None or method is not self._method or route.version != self._router.version:
             self._route = None
+            if method.immediate:
+                # Whatever exchange it names, as in RabbitMQ.
+                raise ProtocolFailure(540, "immediate=true")
             self._route = route = self._connection.routes.find(method.exchange, method.routing_key)
             self._method = method
         self._intake.published(route)
         return route
 
     def _publish_checked(self, method: BasicPublish, route: Route, message: Message) -> int:
-        if method.immediate:
-            raise ProtocolFailure(540, "immediate=true")
         keys = [message.routing_key]
         headers: dict[str, FieldValue] = {}
         properties = message.properties

@@ -125,8 +125,8 @@ def _delete(of_operator: bool) -> Handler:
 def _routes(path: str, what: str, changes: Tag, *, of_operator: bool) -> tuple[Route, ...]:
     in_vhost, named = path + "/{vhost}", path + "/{vhost}/{name}"
     return (
-        Route("GET", path, _list_all(of_operator), f"Every {what}.", Tag.POLICYMAKER),
-        Route("GET", in_vhost, _list_some(of_operator), f"Every {what} of a virtual host.", Tag.POLICYMAKER),
+        Route("GET", path, _list_all(of_operator), f"Every {what}.", Tag.MANAGEMENT),
+        Route("GET", in_vhost, _list_some(of_operator), f"Every {what} of a virtual host.", Tag.MANAGEMENT),
         Route("GET", named, _get(of_operator), f"A {what}.", Tag.POLICYMAKER),
         Route("PUT", named, _put(of_operator), f"Set a {what}.", changes, body=POLICY, answers={201: "It is new."}),
         Route("DELETE", named, _delete(of_operator), f"Remove a {what}.", changes),

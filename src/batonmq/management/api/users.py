@@ -125,7 +125,8 @@ async def get_all_limits(call: Call) -> Response:
 
 
 async def get_limits(call: Call) -> Response:
-    """The limits of one user."""
+    """The limits of one user: an administrator sees those of all, others their own."""
+    call.require(call.is_administrator or call.path["user"] == call.user.name, "User not authorised to access object")
     known = named_user(call)
     return Json([_limits(known)] if known.user.limits else [])
 
@@ -169,7 +170,7 @@ ROUTES = beside_the_store(
     Route("PUT", USERS + "/{user}", put_user, "Create or change a user.", WHO, body=USER, answers={201: "It is new."}),
     Route("DELETE", USERS + "/{user}", delete_user, "Delete a user.", WHO),
     Route("GET", LIMITS, get_all_limits, "The limits of users.", WHO),
-    Route("GET", LIMITS + "/{user}", get_limits, "The limits of a user.", WHO),
+    Route("GET", LIMITS + "/{user}", get_limits, "The limits of a user.", Tag.MANAGEMENT),
     Route("PUT", LIMITS + "/{user}/{name}", put_limit, "Set a limit.", WHO, body=VALUE),
     Route("DELETE", LIMITS + "/{user}/{name}", delete_limit, "Remove a limit.", WHO),
 )

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 from batonmq.api.applications.worker import Worker, opened, opener
 from batonmq.api.connections import asynchronous
+from batonmq.api.in_thread import opened_in_thread
 from batonmq.api.workers.policy import log
 
 __all__ = ["hosted"]
@@ -26,7 +27,7 @@ async def hosted(
     ``Worker.run``, and NotFound when a handler's queue does not exist.
     """
     opening = opened(worker, opener(worker, url))
-    staff = await asyncio.to_thread(opening.__enter__)
+    staff = await opened_in_thread(opening.__enter__, lambda _: opening.__exit__(None, None, None))
     try:
         if not handlers:
             yield staff.aio

@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from batonmq.api.asynchronous.delivery import Delivery, Origin
+from batonmq.api.beginning import Beginning
 from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.api.telling import Telling, told
 from batonmq.engines.checks import check_flag, check_number, check_queue, check_seconds
+from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription, give_back
 from batonmq.engines.values import Fate
 from batonmq.errors import BatonError, Closed
@@ -62,6 +64,7 @@ class Receiver:
         self._wait = wait
         self._engine = engine
         self._origin = Origin(engine, queue, lease)
+        self._beginning = Beginning(self._begin)
         self._subscription: Subscription | None = None
         self._is_closed = False
 
@@ -117,12 +120,13 @@ class Receiver:
     async def _subscribe(self) -> Subscription:
         self._require_open()
         with Telling(self._engine, self.queue):
-            if self._until_empty:
-                subscribed = self._engine.pull(self.queue, HOLD_MOST)
-            else:
-                subscribed = self._engine.subscribe(self.queue, self.prefetch, self.lease)
-            self._subscription = await subscribed.get_async()
+            self._subscription = await self._beginning.future().get_async()
         return self._subscription
+
+    def _begin(self) -> Future[Subscription]:
+        if self._until_empty:
+            return self._engine.pull(self.queue, HOLD_MOST)
+        return self._engine.subscribe(self.queue, self.prefetch, self.lease)
 
     def _require_open(self) -> None:
         if self._is_closed:
@@ -134,6 +138,8 @@ class Receiver:
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             await subscription.close().get_async()
+        else:
+            self._beginning.abandon()
 
     def __aiter__(self) -> Self:
         self._require_open()

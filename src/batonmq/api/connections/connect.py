@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Generator
 from ssl import SSLContext
 from types import TracebackType
 
 from batonmq.api.connections import asynchronous, synchronous
+from batonmq.api.in_thread import opened_in_thread
 from batonmq.api.tracing.finding import traced
 from batonmq.engines.interface import Engine
 from batonmq.engines.openers import check_context, open_target
@@ -65,9 +65,10 @@ class Opening:
 
     async def _open(self) -> asynchronous.Connection:
         # Opening a large file takes a while.
-        self._connection = asynchronous.Connection(
-            await asyncio.to_thread(open_engine, self._target, self._ssl_context)
+        engine = await opened_in_thread(
+            lambda: open_engine(self._target, self._ssl_context), lambda engine: engine.close()
         )
+        self._connection = asynchronous.Connection(engine)
         return self._connection
 
     def __await__(self) -> Generator[object, None, asynchronous.Connection]:

@@ -135,6 +135,19 @@ def test_what_is_not_exported(server: ManagedServer) -> None:
     assert [vhost["name"] for vhost in told["vhosts"]] == ["/"]
 
 
+def test_what_json_cannot_name_is_left_out_with_a_word(server: ManagedServer, caplog: pytest.LogCaptureFixture) -> None:
+    http = server.http()
+    for name in ("%FF%FE", "here"):
+        assert http("PUT", f"/api/queues/%2F/{name}", {"durable": True}).status == 201
+    assert http("POST", "/api/bindings/%2F/e/amq.direct/q/%FF%FE", {"routing_key": "k"}).status == 201
+    for path in (DEFINITIONS, DEFINITIONS + "/%2F"):
+        caplog.clear()
+        exported = http.get(path)
+        assert [queue["name"] for queue in exported["queues"]] == ["here"]
+        assert exported["bindings"] == []
+        assert caplog.text.count("as JSON cannot name it: '\\udcff\\udcfe'") == 2
+
+
 def test_one_virtual_host_is_exported_without_its_name(server: ManagedServer) -> None:
     http = server.http()
     http("POST", DEFINITIONS, export("4.3"))

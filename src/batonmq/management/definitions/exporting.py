@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -14,6 +15,8 @@ from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.management.definitions.reading import OPERATOR_POLICY, VHOST_LIMITS
 
 __all__ = ["COMPATIBLE_VERSION", "Section", "broker_sections", "head", "vhost_sections"]
+
+log = logging.getLogger("batonmq.management")
 
 # The fields that RabbitMQ's tools check first.
 COMPATIBLE_VERSION: Final = "4.0.0"
@@ -59,14 +62,32 @@ def broker_sections(broker: Broker) -> Iterator[Section]:
 
 def _of_all(broker: Broker, vhosts: list[VirtualHost], entries: _Entries) -> Iterator[dict[str, object]]:
     for vhost in vhosts:
-        for entry in entries(broker, vhost):
+        for entry in _that_json_can_name(entries(broker, vhost), vhost):
             yield {**entry, "vhost": vhost.name}
 
 
 def vhost_sections(broker: Broker, vhost: VirtualHost) -> Iterator[Section]:
     """The sections of one virtual host, whose entries do not name it: they may be imported into another."""
     for section, entries in SECTIONS.items():
-        yield section, entries(broker, vhost)
+        yield section, _that_json_can_name(entries(broker, vhost), vhost)
+
+
+def _that_json_can_name(entries: Iterator[dict[str, object]], vhost: VirtualHost) -> Iterator[dict[str, object]]:
+    """Without those with octets that are not UTF-8: whoever takes them would make a queue of another name."""
+    for entry in entries:
+        if _is_text(entry):
+            yield entry
+        else:
+            what = entry.get("name", entry.get("destination"))
+            log.warning("left out of the definitions of vhost '%s', as JSON cannot name it: %a", vhost.name, what)
+
+
+def _is_text(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, dict):
+        return all(_is_text(name) and _is_text(each) for name, each in value.items())
+    return not isinstance(value, list) or all(map(_is_text, value))
 
 
 def _metadata(vhost: VirtualHost) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""From bytes to values (part 1 §1.6): every encoding, also those that are longer than they need be.
+"""Decodes values (part 1 §1.6), from each of their encodings, the shortest or not.
 
-The file is longer than most, since values hold values: the readers of all kinds call each other, through one table.
+The file is longer than most, as values contain values: the readers of all types call each other, through one table.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _u32_u32: Final = struct.Struct(">II").unpack_from
 
 
 class _Bounds:
-    """How many more elements without octets one whole value may have."""
+    """How many more elements of no octets the whole value may have."""
 
     __slots__ = ("nothings",)
 
@@ -72,7 +72,7 @@ value is bounded by the octets before ``end``. Raises DecodeError, IndexError or
 
 
 def decode(data: bytes, at: int = 0, end: int | None = None) -> tuple[object, int]:
-    """The value that begins at ``at``, and where the next one begins, at most ``end``. Raises DecodeError."""
+    """Decode the value at ``at``; returns it, and where the next one begins, at most ``end``. Raises DecodeError."""
     if end is None or end > len(data):
         end = len(data)
     try:
@@ -85,7 +85,7 @@ def decode(data: bytes, at: int = 0, end: int | None = None) -> tuple[object, in
 
 
 def decode_whole(data: bytes, at: int = 0, end: int | None = None) -> object:
-    """The one value that these bytes are. Raises DecodeError, also for bytes that are left."""
+    """Decode the only value between ``at`` and ``end``. Raises DecodeError, also if bytes are left over."""
     if end is None:
         end = len(data)
     value, stop = decode(data, at, end)
@@ -95,7 +95,7 @@ def decode_whole(data: bytes, at: int = 0, end: int | None = None) -> object:
 
 
 def skip(data: bytes, at: int, end: int) -> int:
-    """The end of the value that begins at ``at``, at most ``end``; its contents are not checked.
+    """Find the end of the value at ``at``, at most ``end``. Its content is not checked.
 
     Raises DecodeError.
     """
@@ -137,7 +137,7 @@ _WIDTHS: Final = (-9, -9, -9, -9, 0, 1, 2, 4, 8, 16, _SIZE8, _SIZE32, _SIZE8, _S
 
 
 def _value(data: bytes, at: int, end: int, depth: int, bounds: _Bounds) -> tuple[object, int]:
-    """The value whose constructor stands at ``at``, as a `_Reader` has it."""
+    """Read the value whose constructor is at ``at``. Parameters and result are those of a `_Reader`."""
     code = data[at]
     if not code:
         return _described(data, at + 1, end, depth, bounds)
@@ -293,7 +293,7 @@ def _list(extent: _Extent) -> _Reader:
 
 
 def _elements(data: bytes, at: int, stop: int, count: int, depth: int, bounds: _Bounds) -> list[object]:
-    """That many values, which are all up to ``stop``."""
+    """Read ``count`` values, which must fill the octets up to ``stop``."""
     depth = _deeper(depth)
     if count > stop - at:
         raise DecodeError("a list or a map has more elements than octets")
@@ -359,7 +359,7 @@ def _is_odd(key: object) -> bool:
 
 
 def _frozen(value: object) -> object:
-    """The value as the key of a map."""
+    """The value in the form that it has as a key of a map."""
     if isinstance(value, list):
         return tuple(map(_frozen, value))
     if isinstance(value, dict):

@@ -191,3 +191,21 @@ def test_a_queue_whose_name_is_no_text_is_saved_without_its_definition(path: Pat
     driven = Driven(saved)
     assert bodies(driven, "\udcffq") == [str(number) for number in range(COUNT)]
     driven.broker.close()
+
+
+@pytest.mark.parametrize("column", ["vhost", "queue"])
+def test_a_lane_without_a_name_is_told_in_a_line(path: Path, column: str) -> None:
+    """As an earlier version has written it, without a checksum that would tell."""
+    db = apsw.Connection(str(path))
+    db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
+    db.execute("PRAGMA writable_schema=ON")
+    db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'lane'")
+    db.execute("PRAGMA writable_schema=RESET")
+    db.execute(f"UPDATE lane SET {column} = NULL, checksum = NULL WHERE queue = 'q'")
+    db.close()
+    assert any("'lane'" in problem.what for problem in check_file(str(path)).problems)
+    with pytest.raises(StoreCorrupt, match="a row of its table 'lane' cannot be read"):
+        Driven(path)
+    saved = path.with_name("saved.db")
+    assert sum(repair_file(str(path), saved).kept.values()) == 2 * COUNT
+    assert check_file(str(saved)).is_whole

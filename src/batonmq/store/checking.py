@@ -40,6 +40,8 @@ INDEXES = {
     "message_place": "place > 0",
 }
 NAME = b"SQLite format 3\0"
+# Other lanes are reported with the rows of their table.
+NAMED = "WHERE typeof(vhost) IN ('text', 'blob') AND typeof(queue) IN ('text', 'blob')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _check_definitions(db: apsw.Connection, report: Report) -> None:
     for lane_id, vhost, queue, waiting in rows(
         db,
         "SELECT id, vhost, queue, (SELECT count(*) FROM (SELECT 1 FROM message WHERE id BETWEEN lane.id << 45"
-        " AND lane.id << 45 | ((1 << 45) - 1) LIMIT 1)) FROM lane",
+        f" AND lane.id << 45 | ((1 << 45) - 1) LIMIT 1)) FROM lane {NAMED}",
     ):
         if waiting and (from_file(vhost), from_file(queue)) not in queues:
             what = f"queue {from_file(queue)!r} in virtual host {from_file(vhost)!r} has messages and no definition"
@@ -194,7 +196,7 @@ def _check_definitions(db: apsw.Connection, report: Report) -> None:
 def _check_messages(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -> None:
     lanes = {
         lane_id: (from_file(vhost), from_file(queue))
-        for lane_id, vhost, queue in rows(db, "SELECT id, vhost, queue FROM lane")
+        for lane_id, vhost, queue in rows(db, f"SELECT id, vhost, queue FROM lane {NAMED}")
     }
     # If SQLite has found no damage, rows are at least in order.
     fast = None if any(problem.where == "file" for problem in report.problems) else AllWhole(db)

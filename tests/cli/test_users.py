@@ -14,6 +14,7 @@ from tests.support.driven import Driven
 
 from batonmq.cli import main
 from batonmq.server.config_file import parse_config
+from batonmq.server.data_directory import exclusive_lock
 from batonmq.server.passwords import verify_password
 from batonmq.server.users import TopicEntry, UserEntry, UserFile
 
@@ -53,6 +54,29 @@ def test_without_a_terminal_a_password_comes_from_standard_input_only_when_it_is
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "batonmq: there is no terminal to ask at for the password: say --password-stdin\n"
+
+
+@pytest.mark.parametrize("command", ["add", "password"])
+def test_a_terminal_at_which_nobody_types_holds_up_no_other_change(
+    users: Users, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker changes users as well, and waits at its end for a change that has begun."""
+    if command == "password":
+        users("add", "ann", "--password-stdin", stdin="secret\n")
+
+    def in_the_meantime() -> str:
+        with exclusive_lock(tmp_path / "users.lock", wait=False):
+            return "secret"
+
+    monkeypatch.setattr("batonmq.cli.users._from_input", in_the_meantime)
+    assert users(command, "ann", "--password-stdin").exit_code == 0
+    assert "ann" in UserFile(tmp_path).load()
+
+
+def test_a_password_that_is_never_said_leaves_nothing(users: Users, tmp_path: Path) -> None:
+    """Else the next start would miss a file of users."""
+    assert users("add", "ann", "--password-stdin", stdin="").exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_permissions_are_given_and_taken(users: Users, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from batonmq.cli.serve import load
 if TYPE_CHECKING:
     from batonmq.server.users import UserEntry, UserFile, UserTable
 
-__all__ = ["GUEST", "change", "entry", "place", "user_file", "vhosts"]
+__all__ = ["GUEST", "change", "entry", "load_users", "place", "user_file", "vhosts"]
 
 GUEST = "guest"
 
@@ -50,14 +50,28 @@ def user_file(data: str | None, file: Path | None) -> UserFile:
     return UserFile(directory)
 
 
+def _file_for(name: str, data: str | None, file: Path | None) -> UserFile:
+    if any(user.name == name for user in load(file).user):
+        raise Failure(f"user {name!r} stands in {file}, which counts more than users.json: change it there")
+    return user_file(data, file)
+
+
+def load_users(name: str, data: str | None, file: Path | None) -> UserTable:
+    """The users as they are. Failure when this user is in the TOML file, or the file is none of users."""
+    from batonmq.server.failures import ConfigError
+
+    try:
+        return _file_for(name, data, file).load()
+    except ConfigError as error:
+        raise Failure(str(error), error.exit_code) from None
+
+
 @contextlib.contextmanager
 def change(name: str, data: str | None, file: Path | None) -> Iterator[UserTable]:
     """The users, for changing; Failure when this user is in the TOML file, or the users cannot be written."""
     from batonmq.server.failures import ConfigError
 
-    if any(user.name == name for user in load(file).user):
-        raise Failure(f"user {name!r} stands in {file}, which counts more than users.json: change it there")
-    users_file = user_file(data, file)
+    users_file = _file_for(name, data, file)
     directory = users_file.path.parent
     is_new = not directory.is_dir()
     try:

@@ -12,7 +12,7 @@ import msgspec
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME, TEXT, say
-from batonmq.cli.user_files import change, entry, place
+from batonmq.cli.user_files import change, entry, load_users, place
 from batonmq.cli.user_listing import list_users
 from batonmq.cli.user_rights import RIGHTS
 
@@ -51,10 +51,14 @@ def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None
 
     if not 0 < len(name) <= LONGEST_NAME:
         raise Failure(f"a user's name has 1 to {LONGEST_NAME} characters", 2)
+    # Before the file is locked: a terminal at which nobody types holds up no other change of users.
+    if name in load_users(name, data, file):
+        raise _there_is_one(name)
+    password_hash = _hash(from_stdin=password_stdin)
     with change(name, data, file) as found:
         if name in found:
-            raise Failure(f"there is a user {name!r} already; `batonmq users password` gives a new password")
-        found[name] = UserEntry(password_hash=_hash(from_stdin=password_stdin), tags=tags)
+            raise _there_is_one(name)
+        found[name] = UserEntry(password_hash=password_hash, tags=tags)
     say(f"user {name} added; next, say what it may do: batonmq users permit {name} --vhost /")
 
 
@@ -64,8 +68,10 @@ def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None
 @place
 def password(name: str, password_stdin: bool, data: str | None, file: Path | None) -> None:
     """Give user NAME a new password."""
+    entry(load_users(name, data, file), name, file)
+    password_hash = _hash(from_stdin=password_stdin)
     with change(name, data, file) as found:
-        found[name] = msgspec.structs.replace(entry(found, name, file), password_hash=_hash(from_stdin=password_stdin))
+        found[name] = msgspec.structs.replace(entry(found, name, file), password_hash=password_hash)
     say(f"user {name} has a new password")
 
 
@@ -85,6 +91,11 @@ def delete(name: str, data: str | None, file: Path | None) -> None:
 def hash_command(password_stdin: bool) -> None:
     """Print the hash of a password, for `password_hash` in a TOML file."""
     click.echo(_hash(from_stdin=password_stdin))
+
+
+def _there_is_one(name: str) -> Failure:
+    """For a user that cannot be added."""
+    return Failure(f"there is a user {name!r} already; `batonmq users password` gives a new password")
 
 
 def _hash(*, from_stdin: bool) -> str:

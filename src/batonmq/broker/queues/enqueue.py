@@ -37,7 +37,7 @@ def publish_featured(queue: FeaturedQueue, message: Message) -> int:
     if queue.deleted:
         # The queue was deleted after the message was routed to it: as if there had been no queue.
         return KEPT
-    if not _is_selected(queue, message):
+    if queue.settings.selector is not None and not _is_selected(queue, message):
         return KEPT
     due = 0
     key: bytes | None = None

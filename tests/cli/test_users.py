@@ -79,6 +79,11 @@ def test_a_password_that_is_never_said_leaves_nothing(users: Users, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_first_change_that_fails_leaves_nothing(users: Users, tmp_path: Path) -> None:
+    assert users("permit", "nobody").exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_permissions_are_given_and_taken(users: Users, tmp_path: Path) -> None:
     users("add", "ann", "--password-stdin", stdin="secret\n")
     assert users("permit", "ann", "--configure", "", "--write", "^orders$").exit_code == 0

@@ -249,16 +249,23 @@ class UserFile:
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_wanted = self._were_changed()
+        is_first = not self._lock.exists()
         with exclusive_lock(self._lock, wait=True):
-            users = self._read(is_wanted=is_wanted)
-            if users.doubt:
-                logger.error("%s", users.doubt)
-            before = _Content(dict(users), users.guest_deleted)
-            yield users
-            after = _Content(dict(users), users.guest_deleted)
-            if after != before or not self.path.exists():
-                summed = msgspec.structs.replace(after, checksum=_sum(msgspec.json.encode(after)))
-                self._replace(msgspec.json.format(msgspec.json.encode(summed), indent=2) + b"\n")
+            try:
+                users = self._read(is_wanted=is_wanted)
+                if users.doubt:
+                    logger.error("%s", users.doubt)
+                before = _Content(dict(users), users.guest_deleted)
+                yield users
+                after = _Content(dict(users), users.guest_deleted)
+                if after != before or not self.path.exists():
+                    summed = msgspec.structs.replace(after, checksum=_sum(msgspec.json.encode(after)))
+                    self._replace(msgspec.json.format(msgspec.json.encode(summed), indent=2) + b"\n")
+            finally:
+                if is_first and not self.path.exists():
+                    # Alone it would say that there were users once. Whoever waits for it notices.
+                    with contextlib.suppress(OSError):
+                        self._lock.unlink()
 
     def _replace(self, data: bytes) -> None:
         """Replace the file: a reader sees the old or the new one, even after a crash."""

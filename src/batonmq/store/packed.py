@@ -63,6 +63,8 @@ ALIKE: Final = (
 BOUND: Final = f"SELECT count(*), max(id) FROM (SELECT id {_ROWS} ORDER BY id LIMIT ?3)"
 PACKABLE: Final = (
     f"{_USUAL} AND typeof(body) = 'blob' AND typeof(properties) = 'blob' AND typeof(checksum) = 'integer'"
+    # None at all would be taken for those of the known message.
+    " AND properties <> x''"
     f" AND length(body) + length(properties) <= {BODY_MAX}"
     f" AND octet_length(exchange) <= {NAME_MAX} AND octet_length(routing_key) <= {NAME_MAX}"
 )

@@ -64,7 +64,8 @@ def test_names_that_are_no_text_are_refused(http: Http) -> None:
     assert http("PUT", "/api/queues/%2F/%FF", {}).status == 201
     assert http("PUT", "/api/exchanges/%2F/%FF", {}).status == 201
     assert http("POST", "/api/bindings/%2F/e/%FF/q/%FF", {}).headers["location"] == "%FF/~"
-    assert http.get("/api/definitions")["bindings"]
+    assert http.get("/api/bindings/%2F/e/%FF/q/%FF")
+    assert http.get("/api/definitions")["bindings"] == [], "JSON cannot name it"
     assert http("DELETE", "/api/bindings/%2F/e/%FF/q/%FF/~").status == 204
     for kind in ("queues", "exchanges"):
         assert http("DELETE", f"/api/{kind}/%2F/%FF").status == 204

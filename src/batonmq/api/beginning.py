@@ -18,18 +18,17 @@ __all__ = ["Beginning"]
 class Beginning:
     """Begins a subscription once, for all threads and tasks that ask for it."""
 
-    __slots__ = ("_begin", "_future", "_lock")
+    __slots__ = ("_future", "_lock")
 
-    def __init__(self, begin: Callable[[], Future[Subscription]]) -> None:
-        self._begin = begin
+    def __init__(self) -> None:
         self._future: Future[Subscription] | None = None
         self._lock = threading.Lock()
 
-    def future(self) -> Future[Subscription]:
-        """What has begun; one that has failed is begun anew. Raises what the engine raises."""
+    def future(self, begin: Callable[[], Future[Subscription]]) -> Future[Subscription]:
+        """What has begun; with ``begin`` if nothing has, or it has failed. Raises what that raises."""
         with self._lock:
             if self._future is None or self._future.failed:
-                self._future = self._begin()
+                self._future = begin()
             return self._future
 
     def abandon(self) -> None:

@@ -11,7 +11,6 @@ from batonmq.api.beginning import Beginning
 from batonmq.api.options import LEASE_MIN, require_feature
 from batonmq.api.telling import Telling, told
 from batonmq.engines.checks import check_flag, check_number, check_queue, check_seconds
-from batonmq.engines.futures import Future
 from batonmq.engines.interface import Engine, Subscription, give_back
 from batonmq.engines.values import Fate
 from batonmq.errors import BatonError, Closed
@@ -64,7 +63,7 @@ class Receiver:
         self._wait = wait
         self._engine = engine
         self._origin = Origin(engine, queue, lease)
-        self._beginning = Beginning(self._begin)
+        self._beginning = Beginning()
         self._subscription: Subscription | None = None
         self._is_closed = False
 
@@ -120,13 +119,15 @@ class Receiver:
     async def _subscribe(self) -> Subscription:
         self._require_open()
         with Telling(self._engine, self.queue):
-            self._subscription = await self._beginning.future().get_async()
+            beginning = self._beginning.future(
+                lambda: (
+                    self._engine.pull(self.queue, HOLD_MOST)
+                    if self._until_empty
+                    else self._engine.subscribe(self.queue, self.prefetch, self.lease)
+                )
+            )
+            self._subscription = await beginning.get_async()
         return self._subscription
-
-    def _begin(self) -> Future[Subscription]:
-        if self._until_empty:
-            return self._engine.pull(self.queue, HOLD_MOST)
-        return self._engine.subscribe(self.queue, self.prefetch, self.lease)
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -109,7 +109,7 @@ class Declarations(Bindings):
         arguments = arguments or {}
         defaults = defaults or {}
         # It goes with its connection, so there is nothing to keep; RabbitMQ takes it in the same way.
-        durable = durable and not exclusive
+        asked_durable, durable = durable, durable and not exclusive
         name = clean(name)
         is_named = bool(name)
         if is_named:
@@ -142,7 +142,7 @@ class Declarations(Bindings):
             **self._default_type(is_named=is_named, shares=durable and not (exclusive or auto_delete)),
         }
         made = _with_defaults(arguments, defaults)
-        check_new(made, described, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
+        check_new(made, described, durable=asked_durable, exclusive=exclusive, auto_delete=auto_delete)
         queue = self.vhost.add_queue(
             name,
             durable=durable,

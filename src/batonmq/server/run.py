@@ -16,7 +16,6 @@ from batonmq.server.extensions import Extension
 from batonmq.server.failures import ConfigError
 from batonmq.server.loops import new_event_loop
 from batonmq.server.notify import Notifier
-from batonmq.server.switching import tune_switching
 
 __all__ = ["run"]
 
@@ -41,7 +40,6 @@ def run(
     Raises StartError when the broker cannot start.
     """
     tune_collector()
-    tune_switching()
     allocator = Allocator()
     allocator.tune()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

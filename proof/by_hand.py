@@ -102,6 +102,7 @@ class Host:
         self.certificate_name = ""
         self.is_woken = False
         self.waits = False
+        self.wants_tick = False
         self.asked: list[Callable[[], None]] = []
 
     def wake(self) -> None:
@@ -109,6 +110,9 @@ class Host:
 
     def resume(self) -> None:
         """Whoever drives the session knows when to send."""
+
+    def tick_soon(self) -> None:
+        self.wants_tick = True
 
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
         known, found = self.users.get(user, ("", None))

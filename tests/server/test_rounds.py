@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.support.driven import HandClock
+from proof.by_hand import HandClock, Host
 
 from batonmq.protocols.sessions.heartbeats import OFTEN, SELDOM, Heartbeats, pace
 from batonmq.server.connections import SHARE, Connections, Places
@@ -113,13 +113,42 @@ def test_the_pace_goes_by_what_may_be_late() -> None:
     assert pace() == pace(0) == pace(60, 0) == SELDOM
     assert pace(0, 1) == pace(120, 1) == 1
     assert pace(0.1) == OFTEN
-    beats = Heartbeats(HandClock())
-    assert beats.pace == OFTEN  # the log-in is awaited
+
+
+@pytest.mark.parametrize(("patience", "often"), [(10, 1.25), (1, OFTEN), (60, SELDOM)])
+def test_who_has_not_logged_in_is_looked_at_by_the_time_there_is_for_it(patience: float, often: float) -> None:
+    beats = Heartbeats(HandClock(), Host({}))
+    beats.await_log_in(patience)
+    assert beats.pace == often
+
+
+def test_whoever_agrees_on_heartbeats_is_looked_at_soon() -> None:
+    beats = Heartbeats(HandClock(), host := Host({}))
+    beats.await_log_in(10)
+    assert (host.wants_tick, beats.pace) == (False, 1.25)
+    beats.agree(silence_max=2, interval=0.5, late=0.25)
+    assert (host.wants_tick, beats.pace) == (True, OFTEN)
+
+
+def test_a_connection_may_be_looked_at_in_the_next_round_whatever_it_wanted_before() -> None:
+    connections, (first, second) = connected(SELDOM, 2)
+    rounds_of(connections, 2)
+    assert (first.looks, second.looks) == (1, 1)
+    connections.look_soon(first)
+    connections.look_soon(first)
+    rounds_of(connections, 1)
+    assert (first.looks, second.looks) == (2, 1)
+    rounds_of(connections, 8)
+    assert (first.looks, second.looks) == (3, 2)
+    connections.remove(first)
+    connections.look_soon(first)
+    rounds_of(connections, 8)
+    assert (first.looks, second.looks) == (3, 3)
 
 
 @pytest.mark.parametrize("heartbeat", [1, 2, 10, 60, 600])
 def test_a_heartbeat_comes_in_time_however_seldom_the_time_is_looked_at(heartbeat: int) -> None:
-    beats = Heartbeats(clock := HandClock())
+    beats = Heartbeats(clock := HandClock(), Host({}))
     beats.agree(silence_max=2 * heartbeat, interval=heartbeat / 2, late=heartbeat / 4)
     beats.tick(clock.now, is_suspended=False)
     beats.said()  # just after the look

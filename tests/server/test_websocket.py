@@ -262,6 +262,9 @@ class Loopback:
     def resume(self) -> None:
         pass
 
+    def tick_soon(self) -> None:
+        pass
+
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
         raise AssertionError("nobody logs in here")
 

@@ -22,6 +22,7 @@ from batonmq.server.log_ins import Attempt
 from batonmq.server.meter import Meter
 from batonmq.server.outgoing import Outgoing
 from batonmq.server.recognise import ServedProtocol, recognise
+from batonmq.server.rounds import how_often
 from batonmq.server.tls_failures import CLIENT_SPEAKS_TLS, begins_tls
 
 __all__ = ["Connection"]
@@ -234,6 +235,10 @@ class Connection(asyncio.BufferedProtocol):
         self._holds.release(SUSPENDED)
         self.wake()
 
+    def tick_soon(self) -> None:
+        """The session has another pace now."""
+        self._connections.look_soon(self)
+
     def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
         """Check a password; the callback gets the answer unless the client is gone by then."""
         self._log_in = callback
@@ -306,7 +311,7 @@ class Connection(asyncio.BufferedProtocol):
             if now - self.opened_at > self._context.handshake_timeout:
                 logger.warning("%s: closed: the client said nothing", self.peer)
                 self.abort()
-            return OFTEN
+            return how_often(self._context.handshake_timeout)
         try:
             again = session.tick(now)
         except Exception:

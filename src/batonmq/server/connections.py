@@ -117,6 +117,10 @@ class Connections(Generic[_Connection]):
             self._open.look_again(connection, connection.tick(now))
         return self._open.has_due
 
+    def look_soon(self, connection: _Connection) -> None:
+        """Tick this connection in the next round, whatever its last tick returned."""
+        self._open.hurry(connection)
+
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Rights have changed, or users were deleted: each connection uses the current ones from now on."""
         for connection in self:

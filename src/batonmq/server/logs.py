@@ -83,6 +83,8 @@ def configure_logging(level: str, form: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(form, is_journal=_is_journal(sys.stderr)))
     logging.getLogger().handlers[:] = [handler]
+    # No line names them, and in a siege there are hundreds of lines a second.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     change_level(level)
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from batonmq.protocols.sessions.heartbeats import OFTEN
+from batonmq.protocols.sessions.heartbeats import OFTEN, PART, pace
 
-__all__ = ["Rounds"]
+__all__ = ["Rounds", "how_often"]
 
 _Member = TypeVar("_Member")
+
+
+def how_often(*limits: float) -> float:
+    """How often to tick, in seconds, where limits of time in seconds may be exceeded by an eighth."""
+    return pace(*(PART * limit for limit in limits))
 
 
 class Rounds(Generic[_Member]):
@@ -74,6 +79,12 @@ class Rounds(Generic[_Member]):
             if rounds > 1:
                 self.leave(member)
                 self._put(member, self._now + rounds)
+
+    def hurry(self, member: _Member) -> None:
+        """Make a member due in the next round, unless it is due now or has left."""
+        if member not in self._due and self._members.get(member, 0) > self._now + 1:
+            self.leave(member)
+            self._put(member, self._now + 1)
 
     def _put(self, member: _Member, round_: int) -> None:
         self._members[member] = round_

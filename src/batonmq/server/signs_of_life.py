@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from batonmq.protocols.sessions.heartbeats import PART, pace
+from batonmq.server.rounds import how_often
 
 __all__ = ["SignsOfLife"]
 
@@ -20,7 +20,7 @@ class SignsOfLife:
         self._is_heard = True
         self._is_asked = False
         self._heard_at: float | None = None
-        self.pace = pace(PART * interval)
+        self.pace = how_often(interval)
         """How often to check, in seconds."""
 
     def heard(self) -> None:

@@ -25,6 +25,7 @@ from batonmq.protocols.sessions.counts import ConnectionCounts
 from batonmq.protocols.sessions.heartbeats import OFTEN
 from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
 from batonmq.server.interface import Host, Session
+from batonmq.server.rounds import how_often
 from batonmq.server.signs_of_life import SignsOfLife
 from batonmq.server.websocket_handshake import (
     Refusal,
@@ -168,7 +169,7 @@ class WebSocketSession:
         if made is None:
             if self._life.silence(now) > self._settings.handshake_timeout:
                 self._refuse(Refusal(http.HTTPStatus.REQUEST_TIMEOUT, "the request did not come to an end in time"))
-            return OFTEN
+            return how_often(self._settings.handshake_timeout)
         again = made.tick(now)
         self._look_for_life(now, made)
         if made.output or made.standing() & FINISHED or self._protocol.writes:

@@ -85,7 +85,7 @@ def test_who_waits_for_the_end_of_the_turn_is_called_once(host: Host) -> None:
 
 @pytest.fixture
 def beats() -> Heartbeats:
-    beats = Heartbeats(HandClock())
+    beats = Heartbeats(HandClock(), Host({}))
     beats.agree(silence_max=10, interval=4, late=1)
     return beats
 
@@ -114,7 +114,7 @@ def test_a_heartbeat_is_due_when_nothing_else_was_said(beats: Heartbeats) -> Non
 
 
 def test_where_none_are_agreed_on_none_are_due_or_missed() -> None:
-    beats = Heartbeats(HandClock())
+    beats = Heartbeats(HandClock(), Host({}))
     assert not beats.is_due(9_000)
     assert not beats.silence(9_000)
     assert beats.age(1_005) == 5

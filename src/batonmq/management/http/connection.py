@@ -6,7 +6,6 @@ import asyncio
 import logging
 import ssl
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -21,6 +20,7 @@ from batonmq.clock import Clock
 from batonmq.server.addresses import address
 from batonmq.server.connections import Connected, Connections
 from batonmq.server.fair_line import network
+from batonmq.server.rounds import how_often
 
 __all__ = ["HttpConnection", "HttpServer"]
 
@@ -36,9 +36,6 @@ IDLE_SECONDS: Final = 75
 
 # How long a client may read nothing of an answer, in seconds.
 UNREAD_SECONDS: Final = 60.0
-
-# How often that is checked, in seconds.
-LOOK_SECONDS: Final = 0.25
 
 
 class HttpServer:
@@ -69,8 +66,11 @@ class HttpServer:
         self.clock = clock
         self._most = most
         self.request_seconds = request_seconds
-        # The oldest is first.
+        # How often to look at each client, in seconds.
+        self.pace = how_often(request_seconds, UNREAD_SECONDS)
+        # Each with its address, and how many each address has. The oldest is first.
         self._here: dict[HttpConnection, str] = {}
+        self._counts: dict[str, int] = {}
         # Connections without a log-in: those that owe a request, and those being answered. The oldest is first.
         self._owing: dict[HttpConnection, None] = {}
         self._asking: dict[HttpConnection, None] = {}
@@ -99,6 +99,7 @@ class HttpServer:
             self.leave(oldest)
             oldest.abort()
         self._here[connection] = address_
+        self._counts[address_] = self._counts.get(address_, 0) + 1
         self._owing[connection] = None
         return True
 
@@ -107,17 +108,20 @@ class HttpServer:
 
         The newcomer counts for its own address. A logged-in connection is closed only for an address with fewer.
         """
-        counts = Counter(self._here.values())
-        counts[newcomer] += 1
-        share = self._most // len(counts)
+        counts, here = self._counts, self._here
+        its_own = counts.get(newcomer, 0) + 1
+        share = self._most // (len(counts) + (newcomer not in counts))
+
+        def exceeds(each: HttpConnection) -> bool:
+            of = here[each]
+            return (its_own if of == newcomer else counts[of]) > share
+
         for strangers in (self._owing, self._asking):
             for each in strangers:
-                if counts[self._here[each]] > share:
+                if exceeds(each):
                     return each
-        share = max(share, counts[newcomer])
-        return next(
-            (each for each, of in self._here.items() if counts[of] > share and not each.is_being_answered), None
-        )
+        share = max(share, its_own)
+        return next((each for each in here if exceeds(each) and not each.is_being_answered), None)
 
     def ask(self, connection: HttpConnection) -> None:
         """A complete request has come from it."""
@@ -138,7 +142,11 @@ class HttpServer:
 
     def leave(self, connection: HttpConnection) -> None:
         """It has closed, or is about to."""
-        self._here.pop(connection, None)
+        address_ = self._here.pop(connection, None)
+        if address_ is not None:
+            self._counts[address_] -= 1
+            if not self._counts[address_]:
+                del self._counts[address_]
         self.know(connection)
 
     async def stop(self) -> None:
@@ -294,13 +302,13 @@ class HttpConnection(H11Protocol):
         """Time has passed: cut a client that keeps others waiting."""
         if self._waits_since is not None and now - self._waits_since > self._http.request_seconds:
             self.abort()
-            return LOOK_SECONDS
+            return self._http.pace
         unread = self.transport.get_write_buffer_size()
         if unread != self._unread or not unread:
             self._unread, self._unread_since = unread, now
         elif now - self._unread_since > UNREAD_SECONDS:
             self.abort()
-        return LOOK_SECONDS
+        return self._http.pace
 
     def users_changed(self, find: Callable[[str], User | None]) -> None:
         """Do nothing: each request uses the rights of its moment."""

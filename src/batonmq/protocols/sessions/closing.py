@@ -37,6 +37,7 @@ class ClosingConnection(metaclass=ABCMeta):
         self._patience = patience
         self._closing_since = 0.0
         self.state = state
+        link.heartbeats.await_log_in(patience)
 
     @abstractmethod
     def release(self) -> None:

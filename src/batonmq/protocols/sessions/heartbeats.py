@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from batonmq.clock import Clock
+    from batonmq.protocols.sessions.host import Host
 
 OFTEN: Final = 0.25
 """How often the time is checked, in seconds, when something is due soon."""
@@ -26,14 +27,19 @@ def pace(*late: float) -> float:
 class Heartbeats:
     """The heartbeats of one connection. The time is checked regularly (`tick`), not for each read."""
 
-    __slots__ = ("_began", "_has_heard", "_has_said", "_heard", "_interval", "_said", "_silence_max", "pace")
+    __slots__ = ("_began", "_has_heard", "_has_said", "_heard", "_host", "_interval", "_said", "_silence_max", "pace")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, host: Host) -> None:
+        self._host = host
         self._began = self._heard = self._said = clock.monotonic()
         self._has_heard = self._has_said = False
         self._interval = self._silence_max = 0.0
-        self.pace = OFTEN
+        self.pace = SELDOM
         """How often to check the time, in seconds."""
+
+    def await_log_in(self, patience: float) -> None:
+        """Until they are agreed on, only the end of the handshake's time in seconds has to be noticed."""
+        self.pace = pace(PART * patience)
 
     def agree(self, *, silence_max: float, interval: float, late: float) -> None:
         """Set the negotiated values, in seconds; 0: no heartbeats are expected, or sent.
@@ -44,6 +50,7 @@ class Heartbeats:
         self._silence_max = silence_max
         self._interval = interval
         self.pace = pace(PART * silence_max, late / 2)
+        self._host.tick_soon()
 
     def begin(self, now: float) -> None:
         """Count from now on, as the client had to wait for the broker until now."""

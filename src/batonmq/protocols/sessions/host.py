@@ -32,6 +32,9 @@ class Host(Protocol):
     def resume(self) -> None:
         """The session is no longer suspended: read again."""
 
+    def tick_soon(self) -> None:
+        """The session wants to be told the time more often: tick it within a quarter of a second."""
+
     def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
         """Check a password without holding up others; the callback gets the answer, the user at once.
 

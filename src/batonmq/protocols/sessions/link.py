@@ -35,7 +35,7 @@ class Link(Generic[_Event]):
         self.host = host
         self.log = ConnectionLog(host.peer, broker.clock)
         self.output = Output(host)
-        self.heartbeats = Heartbeats(broker.clock)
+        self.heartbeats = Heartbeats(broker.clock, host)
         self.intake: Intake[_Event] = Intake(broker, host, self.output, self.heartbeats, self.log)
         self.barrier = CommitBarrier(broker, self.output, self.intake)
         self.turn_end = TurnEnd(host)

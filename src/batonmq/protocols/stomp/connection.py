@@ -61,6 +61,7 @@ class Connection:
         self._parser = parser
         self._errors = Errors(self)
         self.state = AWAIT_CONNECT
+        link.heartbeats.await_log_in(settings.handshake_timeout)
         self.commands: Commands | None = None
         """Handles frames; None before the log-in."""
         # The prefix of delivery ids on this connection, without the dots that follow it.

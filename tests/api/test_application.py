@@ -135,6 +135,8 @@ def test_a_worker_that_was_stopped_before_it_began_takes_nothing() -> None:
 
 
 def test_a_worker_that_cannot_work_says_so() -> None:
+    async def declare(mq: batonmq.Connection) -> None: ...
+
     app = batonmq.Worker()
     with pytest.raises(ValueError, match="no URL"):
         app.run()
@@ -151,6 +153,10 @@ def test_a_worker_that_cannot_work_says_so() -> None:
         batonmq.Worker("gopher://host")
     with pytest.raises(ValueError, match="drain"):
         batonmq.Worker(drain=-1)
+    with pytest.raises(TypeError, match="a function for the start is a plain one"):
+        app.on_start(declare)
+    with pytest.raises(TypeError, match="a function for the start is a function, not int"):
+        app.on_start(17)  # type: ignore[type-var]
     for connection in ("connection", "aio"):
         with pytest.raises(batonmq.Closed):
             getattr(app, connection)

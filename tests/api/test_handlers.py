@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -161,6 +161,19 @@ async def async_of_the_other_face(delivery: batonmq.Delivery) -> None: ...
 def with_bad_annotation(order: 3) -> None: ...  # type: ignore[valid-type]
 
 
+def generator(delivery: batonmq.Delivery) -> Iterator[int]:
+    yield 17
+
+
+async def async_generator(delivery: aio.Delivery) -> AsyncIterator[int]:
+    yield 17
+
+
+class CalledAsGenerator:
+    def __call__(self, delivery: batonmq.Delivery) -> Iterator[int]:
+        yield 17
+
+
 @pytest.mark.parametrize(
     ("handler", "said"),
     [
@@ -172,6 +185,9 @@ def with_bad_annotation(order: 3) -> None: ...  # type: ignore[valid-type]
         (of_the_other_face, "a plain handler gets a batonmq.Delivery"),
         (async_of_the_other_face, "an async def handler gets a batonmq.aio.Delivery"),
         (with_bad_annotation, "parameter 'order'"),
+        (generator, "handler generator is a generator, which would never run"),
+        (async_generator, "handler async_generator is a generator"),
+        (CalledAsGenerator(), "is a generator"),
         (17, "a handler is a function, not int"),
     ],
 )
@@ -244,6 +260,48 @@ def test_a_handler_itself_may_say_that_a_message_is_invalid(app: batonmq.Worker)
         client.send("work", {"id": 17})
         client.run_until_idle()
         assert [dead.headers["x-reject-reason"] for dead in client.messages("dead")] == ["no such customer"]
+
+
+@pytest.mark.parametrize("returned", ["a coroutine", "a coroutine of a coroutine", "a generator", "an async generator"])
+@pytest.mark.filterwarnings("error")
+def test_a_handler_that_returns_what_has_not_run_has_failed(app: batonmq.Worker, returned: str) -> None:
+    async def nothing() -> None: ...
+
+    async def forgets() -> Awaitable[None]:
+        return nothing()
+
+    async def steps() -> AsyncIterator[int]:
+        yield 17
+
+    if returned == "a coroutine of a coroutine":
+        app.handler("work", attempts=1)(forgets)
+    else:
+        made = {"a coroutine": nothing, "a generator": lambda: (step for step in "17"), "an async generator": steps}[
+            returned
+        ]
+        app.handler("work", attempts=1)(lambda _: made())
+    with TestClient(app, raise_errors=False) as client:
+        client.send("work", b"17")
+        client.run_until_idle()
+        (dead,) = client.messages("dead")
+        assert "which has not run: is an await missing" in str(dead.headers["x-reject-reason"])
+
+
+def test_a_middleware_that_forgets_to_await_loses_no_message(app: batonmq.Worker) -> None:
+    handled: list[bytes] = []
+
+    @app.middleware
+    async def forgets(delivery: aio.Delivery, call_next: Callable[[aio.Delivery], Any]) -> object:
+        return call_next(delivery)
+
+    @app.handler("work", attempts=1)
+    async def handle(body: bytes) -> None:
+        handled.append(body)
+
+    with TestClient(app, raise_errors=False) as client:
+        client.send("work", b"17")
+        client.run_until_idle()
+        assert (handled, [dead.body for dead in client.messages("dead")]) == ([], [b"17"])
 
 
 # ---------------------------------------------------------------------- replies

@@ -133,6 +133,56 @@ def test_a_cancellation_that_a_handler_lets_out_is_its_failure() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("timeout", [None, SOON])
+@pytest.mark.parametrize("act", ["waits", "raises", "returns"])
+def test_a_handler_that_cancels_its_own_task_leaves_the_worker_one(act: str, timeout: float | None) -> None:
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        async def cancels(delivery: aio.Delivery) -> None:
+            if delivery.body == b"end":
+                stop.set()
+                return
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            if act == "waits":
+                await asyncio.sleep(SOON)
+            elif act == "raises":
+                raise ZeroDivisionError
+
+        async with aio.connect("memory:") as mq:
+            await mq.declare("work", dead_letter="dead")
+            await mq.send_many("work", [b"1", b"2", b"end"])
+            await asyncio.wait_for(mq.run("work", cancels, attempts=1, timeout=timeout, stop=stop), SOON)
+            assert (await mq.count("work"), await mq.count("dead")) == (0, 0 if act == "returns" else 2)
+
+    asyncio.run(run())
+
+
+def test_whoever_cancels_a_worker_ends_it_and_its_message_goes_back_unharmed() -> None:
+    async def run() -> None:
+        begun = asyncio.Event()
+
+        async def waits(_: aio.Delivery) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        async with aio.connect("memory:") as mq:
+            await mq.declare("work", dead_letter="dead")
+            await mq.send("work", b"17")
+            work = asyncio.create_task(mq.run("work", waits, attempts=1))
+            await begun.wait()
+            # As asyncio.run does it at the end: all tasks, in no order.
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+            assert (await mq.count("work"), await mq.count("dead")) == (1, 0)
+
+    asyncio.run(run())
+
+
 def test_tasks_handle_fail_and_stop_as_threads_do() -> None:
     async def run() -> None:
         async with aio.connect("memory:") as mq:

@@ -14,7 +14,7 @@ from batonmq.api.applications.schedules import Schedule, check_scheduled, keep_s
 from batonmq.api.applications.shift import Post, Shift
 from batonmq.api.connections import asynchronous as async_connections, synchronous as sync_connections
 from batonmq.api.connections.connect import open_engine
-from batonmq.api.handlers.handler import Handler, Middleware
+from batonmq.api.handlers.handler import Handler, Middleware, is_awaited
 from batonmq.api.workers.policy import DRAIN_SECONDS, Backoff, WorkerOptions, backoff_of
 from batonmq.api.workers.synchronous import stop_on_signals
 from batonmq.api.workers.watching import Watcher
@@ -128,7 +128,14 @@ class Worker:
         return function
 
     def on_start(self, function: Preparation) -> Preparation:
-        """A decorator that has the function called with the connection before any handler, to declare queues."""
+        """A decorator that has the function called with the connection before any handler, to declare queues.
+
+        Raises TypeError for what cannot be called, and for an ``async def``.
+        """
+        if not callable(function):
+            raise TypeError(f"a function for the start is a function, not {type(function).__name__}")
+        if is_awaited(function):
+            raise TypeError(f"a function for the start is a plain one, not async def like {function.__name__}")
         self._preparations.append(function)
         return function
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from batonmq.api import asynchronous, synchronous
@@ -14,6 +14,8 @@ __all__ = ["AnyDelivery", "Handler", "Middleware", "is_awaited"]
 
 AnyDelivery = synchronous.Delivery | asynchronous.Delivery
 Call = Callable[[Any], Any]
+# To accept the message of a handler that returned one of these would lose it.
+NOT_RUN = (Coroutine, Generator, AsyncGenerator)
 Middleware = Callable[[Any, Call], Any]
 """A function that is called with a delivery and with the next call; its return value counts as the handler's."""
 
@@ -38,13 +40,16 @@ class Handler:
 
         ``names``: names that annotations may use beside the globals of the handler's module.
 
-        Raises TypeError for an object that cannot be called, and for parameters that do not say what they take.
+        Raises TypeError for an object that cannot be called, for a generator, and for parameters that do not say what
+        they take.
         """
         if not callable(function):
             raise TypeError(f"a handler is a function, not {type(function).__name__}")
         self.function = function
         self.is_async: bool = is_awaited(function) if is_async is None else is_async
         self.name: str = getattr(function, "__name__", type(function).__name__)
+        if _is_generator(function):
+            raise TypeError(f"handler {self.name} is a generator, which would never run: it may not contain yield")
         self.signature: Signature = read_signature(function, is_async=self.is_async, names=names or {})
         self.call: Call = _caller(function, self.signature)
         # A handler with a return type answers every request, even if the answer is null.
@@ -60,8 +65,10 @@ class Handler:
     def reply(self, asked: Message, value: object) -> Message | None:
         """The reply to a message, made from the handler's result; None: there is none to send.
 
-        Raises TypeError for a value that JSON cannot hold.
+        Raises TypeError for a value that JSON cannot hold, and for one that is what was to be done, not done.
         """
+        if value is not None and isinstance(value, NOT_RUN):
+            raise _not_run(self.name, value)
         if asked.reply_to is None or (value is None and not self.always_replies):
             return None
         if isinstance(value, Message):
@@ -79,6 +86,19 @@ class Handler:
 def is_awaited(function: Callable[..., object]) -> bool:
     """Does its result have to be awaited? It may be an object with ``__call__``, too."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _is_generator(function: Callable[..., object]) -> bool:
+    called = (function, type(function).__call__)
+    return any(inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one) for one in called)
+
+
+def _not_run(name: str, value: object) -> TypeError:
+    """The error for a handler that returned, or had a middleware return, what nobody will run."""
+    if isinstance(value, Coroutine):
+        # Or Python warns of it as well.
+        value.close()
+    return TypeError(f"handler {name} returned a {type(value).__name__}, which has not run: is an await missing?")
 
 
 def _tied(reply: Message, asked: Message) -> Message:

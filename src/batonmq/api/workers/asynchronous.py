@@ -49,11 +49,16 @@ class QueueWorker:
         self._error: BaseException | None = None
         # The messages that handlers are working on, if they have to be renewed.
         self._at_work: set[Delivery] = set()
+        # The task that runs this, those that call handlers, and whether they are being ended.
+        self._runner: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ends = False
 
     async def run(self) -> None:
         """Work until ``stop`` is set. Raises what ended the receiver: ConnectionLost, NotFound ..."""
+        self._runner = asyncio.current_task()
         async with self._receiver:
-            tasks = [asyncio.create_task(self._work()) for _ in range(self._options.concurrency)]
+            tasks = self._tasks = [asyncio.create_task(self._work()) for _ in range(self._options.concurrency)]
             renewer = asyncio.create_task(self._renew(self._options.renewal))
             try:
                 await self._stop.wait()
@@ -61,6 +66,7 @@ class QueueWorker:
                 if late:
                     log.warning("%d handlers were still at work after %s s", len(late), self._options.drain)
             finally:
+                self._ends = True
                 for task in (*tasks, renewer):
                     task.cancel()
                 await asyncio.gather(*tasks, renewer, return_exceptions=True)
@@ -126,7 +132,10 @@ class QueueWorker:
             return await self._failed(delivery, None)
         value: object = None
         try:
-            value = await self._in_time(delivery)
+            try:
+                value = await self._in_time(delivery)
+            finally:
+                await self._forget_its_cancel()
             reply = self._handler.reply(delivery.message, value)
         except (Exception, asyncio.CancelledError) as error:
             # Whatever a handler raises is its own, unless this task itself is being cancelled.
@@ -152,6 +161,23 @@ class QueueWorker:
             if limit.expired():
                 raise TimeoutError(f"the handler took longer than {seconds:g} s") from None
             raise
+
+    async def _forget_its_cancel(self) -> None:
+        """Go on with a task that its handler has cancelled; it is ours, and would end without a word."""
+        task = asyncio.current_task()
+        if task is None or not task.cancelling() or task not in self._tasks or self._is_ended():
+            return
+        # What was asked for and has not come yet comes now.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        if self._is_ended():
+            raise asyncio.CancelledError
+        while task.uncancel():
+            pass
+
+    def _is_ended(self) -> bool:
+        """Are the tasks being cancelled by ``run``, or by who cancels that and all else at the end of a loop?"""
+        return self._ends or (self._runner is not None and bool(self._runner.cancelling()))
 
     async def _succeeded(self, delivery: Delivery, reply: Message | None) -> BatonError | None:
         """Accept it, with the reply if there is one; returns the error that kept the reply from being sent."""

@@ -64,6 +64,15 @@ def test_log_in(driven: Driven) -> None:
     assert "ANONYMOUS-RELAY" in (opened.offered_capabilities or ())
 
 
+def test_the_broker_names_its_node(driven: Driven) -> None:
+    """RabbitMQ's client for Java gives up a connection whose node it does not know."""
+    client = Client(driven, Amqp10Settings(container_id="b1"))
+    client.log_in()
+    properties = one(client.say(Open(container_id="c")), Open).properties
+    assert properties is not None
+    assert properties[Symbol("node")] == "b1"
+
+
 def test_all_at_once(driven: Driven) -> None:
     client = Client(driven)
     data = SASL_HEADER + sasl_frame(PLAIN) + AMQP_HEADER + frame(0, Open(container_id="c")) + frame(0, begin())

@@ -74,6 +74,8 @@ def answer(settings: Amqp10Settings, *, is_refusal: bool = False) -> Open:
         Symbol("version"): settings.version or dialect.version,
         Symbol("platform"): f"Python {platform.python_version()}",
         Symbol("information"): f"BatonMQ {__version__}",
+        # RabbitMQ's client for Java refuses a broker that does not name its node, and compares it with queues' leaders.
+        Symbol("node"): settings.container_id,
     }
     if is_refusal:
         properties[Symbol("amqp:connection-establishment-failed")] = True

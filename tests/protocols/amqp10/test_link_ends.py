@@ -81,6 +81,27 @@ def test_what_is_sent_to_a_topic_without_subscribers_is_accepted(driven: Driven)
         assert "Accepted" in repr(came)
 
 
+def test_a_link_to_a_deleted_queue_ends_with_its_next_message(driven: Driven) -> None:
+    client = Client(driven).start()
+    driven.operations.declare_queue("mine", durable=True)
+    handle = client.sender("/queues/mine")
+    client.transfer(handle, message(b"m"))
+    driven.operations.delete_queue("mine")
+    assert condition_of(one(client.transfer(handle, message(b"m")), Detach)) == "amqp:resource-deleted"
+    assert "mine" not in driven.operations.vhost.queues
+
+
+def test_a_name_declares_its_queue_again_for_the_next_message(driven: Driven) -> None:
+    client = Client(driven).start()
+    handle = client.sender("mine", properties={Symbol("x-max-length"): 5})
+    driven.operations.delete_queue("mine")
+    for settled in (False, True):
+        came = client.transfer(handle, message(b"m"), settled=settled)
+        assert not of(came, Detach)
+    assert len(driven.bodies("mine")) == 2
+    assert driven.operations.vhost.queues["mine"].arguments == {"x-max-length": 5}
+
+
 def test_an_error_names_the_field_by_a_symbol(driven: Driven) -> None:
     client = Client(driven).start()
     came = client.say(Attach(name="x", handle=0, role=True, source=Source(address="/queues/"), target=Target()))

@@ -249,7 +249,12 @@ class IncomingLink:
             exchange, routing_key = self._parts.connection.nodes.address_of(to)
         elif routing_key is None:
             routing_key = self._reader.subject_of(data) or ""
-        return self._parts.publisher.route(exchange, routing_key), to, self._reader.read(data, exchange, routing_key)
+        publisher = self._parts.publisher
+        route = publisher.route(exchange, routing_key)
+        if not (exchange or route.targets or opened.is_anonymous):
+            self._parts.connection.nodes.declare_again(opened)
+            route = publisher.route(exchange, routing_key)
+        return route, to, self._reader.read(data, exchange, routing_key)
 
     def _refuse(self, outcome: Outcome, delivery: Partial, txn_id: bytes | None) -> None:
         if txn_id is not None:

@@ -9,7 +9,7 @@ from batonmq.errors import AccessRefused, ResourceLocked
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Target
 from batonmq.protocols.amqp10.failures import LinkFailure
-from batonmq.protocols.amqp10.nodes.addresses import EXISTING, TOPIC, AddressError, parse_address
+from batonmq.protocols.amqp10.nodes.addresses import EXISTING, QUEUE, TOPIC, AddressError, parse_address
 from batonmq.protocols.amqp10.nodes.dynamic_nodes import DynamicNodes, no_queue
 from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
 from batonmq.protocols.amqp10.nodes.named_queues import NamedQueues
@@ -81,12 +81,15 @@ class Nodes:
         if target.address is None:
             return OpenedTarget(answered_target(target), is_anonymous=True)
         address = self._resolving.resolved(target.address, target.capabilities or ())
-        exchange, routing_key = self._destination(address, arguments_in(attach.properties))
+        arguments = arguments_in(attach.properties)
+        exchange, routing_key = self._destination(address, arguments)
         is_node = exchange == "" and lifetimes_of(self._operations.vhost).has(routing_key or "")
         return OpenedTarget(
             answered_target(target, capabilities=tuple(n for n in target.capabilities or () if n in _OF_TARGETS)),
             exchange,
             routing_key,
+            address=address,
+            arguments=arguments,
             accepts_unroutable=address.kind == TOPIC,
             node=routing_key or "" if is_node else "",
         )
@@ -97,6 +100,12 @@ class Nodes:
             return "", self._named.to_write(address, arguments)
         self._operations.resolve(address.exchange, address.routing_key)
         return address.exchange, address.routing_key
+
+    def declare_again(self, opened: OpenedTarget) -> None:
+        """The queue of a target is gone: declare it again, if its address does so. Raises LinkFailure, BrokerError."""
+        if opened.address is None or opened.address.kind != QUEUE:
+            raise LinkFailure(conditions.RESOURCE_DELETED, f"queue '{opened.routing_key}' is gone")
+        self._named.to_write(opened.address, opened.arguments)
 
     def open_source(self, attach: Attach) -> OpenedSource:
         """Open the source of a client's receiver. Raises LinkFailure, BrokerError, StoreError."""

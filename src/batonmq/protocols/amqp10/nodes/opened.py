@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from batonmq.fields import FieldValue
     from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.codec.performatives import Outcome, Source, Target
+    from batonmq.protocols.amqp10.nodes.addresses import Address
 
 __all__ = ["OpenedSource", "OpenedTarget"]
 
@@ -29,6 +30,10 @@ class OpenedTarget:
     """None: the subject of each message (RabbitMQ's older addresses)."""
     is_anonymous: bool = False
     """Does each message name its address in the property to (anonterm-v1.0)?"""
+    address: Address | None = None
+    """Its parsed address; None: it is a dynamic node, or each message names its own."""
+    arguments: Mapping[str, FieldValue] = field(default_factory=dict)
+    """The arguments of a queue that is declared for it."""
     accepts_unroutable: bool = False
     """Are unroutable messages accepted, as for a topic without subscribers?"""
     properties: Fields | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import threading
@@ -140,8 +139,8 @@ class Future(Generic[T]):
                 future.set_result(None)
 
         def announce() -> None:
-            # The loop may be gone when an abandoned future is resolved at last, or go this very moment.
-            with contextlib.suppress(RuntimeError):
+            # The loop may be gone when an abandoned future is resolved at last.
+            if not loop.is_closed():
                 loop.call_soon_threadsafe(wake)
 
         self.when_done(announce)

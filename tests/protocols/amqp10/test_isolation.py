@@ -337,7 +337,6 @@ def test_queues_of_another_connection(driven: Driven) -> None:
     came = client.say(Attach(name="b", handle=UInt(8), role=True, source=browsing, target=Target()))
     assert attached(came) == (LINK, "amqp:resource-locked")
     for method, path, body in (
-        ("GET", "/queues/locked", None),
         ("PUT", "/queues/locked", {}),
         ("DELETE", "/queues/locked/messages", None),
         ("DELETE", "/queues/locked", None),

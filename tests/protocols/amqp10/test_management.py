@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from batonmq.broker import Permission, User
 from batonmq.fields import LongLong
-from batonmq.protocols.amqp10.codec.performatives import Detach, Disposition, MessageProperties
+from batonmq.protocols.amqp10.codec.performatives import (
+    Attach,
+    Detach,
+    Disposition,
+    MessageProperties,
+    Source,
+    Target,
+)
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import (
     Array,
@@ -243,6 +251,7 @@ def test_name_that_is_no_text(pair: Pair, driven: Driven) -> None:
 def test_exclusive_queue_goes_with_its_connection(pair: Pair, driven: Driven) -> None:
     assert shown(pair.ask("PUT", "/queues/mine", {"exclusive": True}))["exclusive"] is True
     other = Pair(Client(driven).start())
+    assert shown(other.ask("GET", "/queues/mine"))["exclusive"] is True
     for method, path, body in (
         ("PUT", "/queues/mine", {"exclusive": True}),
         ("DELETE", "/queues/mine/messages", None),
@@ -253,6 +262,21 @@ def test_exclusive_queue_goes_with_its_connection(pair: Pair, driven: Driven) ->
         assert "cannot obtain exclusive access to locked queue 'mine'" in str(reason)
     pair.client.lose()
     assert driven.operations.vhost.queues == {}
+
+
+def test_who_is_to_answer_sees_whether_anybody_waits(pair: Pair, driven: Driven) -> None:
+    """RabbitMQ's client for Java asks, before its responder answers."""
+    requester = Client(driven).start()
+    source = Source(dynamic=True, capabilities=[Symbol("rabbitmq:volatile-queue")])
+    attach = Attach(name="r", handle=UInt(1), role=True, source=source, target=Target(), snd_settle_mode=UByte(1))
+    opened = one(requester.say(attach), Attach).source
+    assert opened is not None
+    assert opened.address is not None
+    found = shown(pair.ask("GET", opened.address))
+    assert found["name"] == unquote(opened.address.removeprefix("/queues/"))
+    assert (found["consumer_count"], found["durable"]) == (1, False)
+    requester.lose()
+    assert pair.ask("GET", opened.address)[0] == "404"
 
 
 def test_purge_and_delete(pair: Pair, driven: Driven) -> None:

@@ -292,7 +292,7 @@ def test_what_is_not_known_is_not_in_force(linked: Linked) -> None:
     }
     opened = linked.source("q", filter=filters)
     assert opened.selector is None
-    assert opened.source.filter is None
+    assert opened.source.filter == {}
     assert not opened.is_deaf
 
 
@@ -331,7 +331,7 @@ def test_sql_filters_as_far_as_a_selector_says_the_same(linked: Linked, text: st
     opened = linked.source("q", filter={Symbol("sql-filter"): value})
     if expected is None:
         assert opened.selector is None
-        assert opened.source.filter is None
+        assert opened.source.filter == {}
     else:
         assert opened.selector is not None
         assert opened.selector.text == expected

@@ -213,6 +213,11 @@ class Declarations(Bindings):
         self._require_sight("queue", name)
         return self.find_queue(name)
 
+    def see_queue(self, name: str) -> Queue | None:
+        """The queue of that name, even an exclusive one of another connection. Raises AccessRefused."""
+        self._require_sight("queue", name)
+        return self.vhost.queues.get(name)
+
     def delete_queue(
         self, name: str, *, if_unused: bool = False, if_empty: bool = False, must_exist: bool = False
     ) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.settings import CLASSIC
-from batonmq.errors import NotFound
 from batonmq.protocols.amqp10.codec.values import Array, UInt, ULong
 from batonmq.protocols.amqp10.management.arguments import from_arguments, to_arguments
 from batonmq.protocols.amqp10.management.requests import Answer, BadRequest, Request, body_fields, check_name
@@ -14,6 +13,8 @@ from batonmq.protocols.amqp10.messages.field_values import text_or_octets
 if TYPE_CHECKING:
     from batonmq.broker import Operations, Queue
 
+# RabbitMQ's name for the type of what is no queue, but has the address of one.
+_REPLIES: Final = "rabbit_volatile_queue"
 _TYPE: Final = "x-queue-type"
 _DEFAULTS: Final = {"durable": True, "exclusive": False, "auto_delete": False, "arguments": {}}
 
@@ -29,11 +30,13 @@ class QueueRequests:
         self._node = node
 
     def get(self, name: str) -> Answer:
-        """GET /queues/NAME. Raises AccessRefused, ResourceLocked."""
-        try:
-            return Answer(200, self._shown(self._operations.look_up_queue(name)))
-        except NotFound:
-            return Answer(404, f"queue '{name}' in vhost '{self._operations.vhost.name}' not found")
+        """GET /queues/NAME: also an exclusive queue of another connection, as with RabbitMQ. Raises AccessRefused."""
+        queue = self._operations.see_queue(name)
+        if queue is not None:
+            return Answer(200, self._shown(queue))
+        if self._operations.vhost.replies.find(name) is not None:
+            return Answer(200, self._shown_replies(name))
+        return Answer(404, f"queue '{name}' in vhost '{self._operations.vhost.name}' not found")
 
     def put(self, name: str, request: Request) -> Answer:
         """PUT /queues/NAME. Raises BadRequest, BrokerError."""
@@ -75,6 +78,22 @@ class QueueRequests:
             "type": kind,
             # RabbitMQ shows the type even of a queue that was declared without one.
             "arguments": {_TYPE: kind, **from_arguments(queue.arguments)},
+        }
+
+    def _shown_replies(self, name: str) -> dict[str, object]:
+        """Where direct replies are awaited: who is to answer can ask whether anybody still waits."""
+        return {
+            "leader": self._node,
+            "replicas": Array(str, []),
+            "message_count": ULong(0),
+            "consumer_count": UInt(1),
+            "name": name,
+            "vhost": self._operations.vhost.name,
+            "durable": False,
+            "auto_delete": True,
+            "exclusive": False,
+            "type": _REPLIES,
+            "arguments": {},
         }
 
 

@@ -17,7 +17,7 @@ from batonmq.protocols.amqp10.nodes.filters import Filters, read_filters
 from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
 from batonmq.protocols.amqp10.nodes.opened import OpenedSource
 from batonmq.protocols.amqp10.nodes.subscriptions import ADDRESS, GLOBAL, SELECTOR, SHARED, Subscriptions
-from batonmq.protocols.amqp10.nodes.termini import COPY, DURABLE, NEVER, answered_source, arguments_in
+from batonmq.protocols.amqp10.nodes.termini import COPY, DURABLE, NEVER, answered_source, arguments_in, shown_filters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,7 +168,7 @@ def _in_force(source: Source, known: frozenset[str]) -> tuple[str, ...]:
 def _with(opened: OpenedSource, filters: Filters, wishes: _Wishes) -> OpenedSource:
     return replace(
         opened,
-        source=replace(opened.source, filter=dict(filters.in_force) or None),
+        source=replace(opened.source, filter=shown_filters(opened.source, filters.in_force)),
         selector=filters.selector,
         is_deaf=filters.is_deaf,
         priority=wishes.priority,

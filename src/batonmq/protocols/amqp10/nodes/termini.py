@@ -34,6 +34,7 @@ __all__ = [
     "is_durable",
     "lifetime_of",
     "seconds_of",
+    "shown_filters",
 ]
 
 COPY: Final = "copy"
@@ -146,11 +147,16 @@ def answered_source(
         dynamic=asked.dynamic,
         dynamic_node_properties=asked.dynamic_node_properties,
         distribution_mode=Symbol(mode),
-        filter=dict(filter) if filter else None,
+        filter=shown_filters(asked, filter or {}),
         default_outcome=Released() if asked.default_outcome is None else asked.default_outcome,
         outcomes=OUTCOMES,
         capabilities=_symbols(capabilities),
     )
+
+
+def shown_filters(asked: Source, in_force: Mapping[Symbol, object]) -> dict[Symbol, object] | None:
+    """The filters in our attach; not absent if any were asked for: RabbitMQ's client for Java looks there."""
+    return dict(in_force) if in_force or asked.filter is not None else None
 
 
 def answered_target(asked: Target, *, address: str | None = None, capabilities: tuple[str, ...] = ()) -> Target:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pika
 import pytest
 from tests.support.managed import Http, ManagedServer, a_config
 
@@ -127,6 +128,26 @@ def test_what_is_exported_makes_another_broker_like_it(server: ManagedServer, tm
     assert (of_default_type["type"], of_default_type["arguments"]) == ("quorum", {"x-queue-type": "quorum"})
 
 
+def test_what_a_client_declares_with_void_arguments_is_exported_and_taken_again(
+    server: ManagedServer, tmp_path: Path
+) -> None:
+    parts = ("queues", "exchanges", "bindings")
+    arguments = {"x-note": None, "x-notes": [None, {"of": None}]}
+    with pika.BlockingConnection(pika.URLParameters(server.url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("q", durable=True, arguments=arguments)
+        channel.exchange_declare("e", "headers", durable=True, arguments=arguments)
+        channel.queue_bind("q", "e", "", arguments)
+    exported = server.http().get(DEFINITIONS)
+    with ManagedServer(tmp_path / "other") as other:
+        assert other.http()("POST", DEFINITIONS, exported).status == 204
+        taken = other.http().get(DEFINITIONS)
+    assert [taken[key] for key in parts] == [exported[key] for key in parts]
+    again = server.http()("POST", f"{DEFINITIONS}?report=true", exported)
+    assert (again.status, again.json["report"]) == (200, [])
+    assert len(server.http().get(DEFINITIONS)["bindings"]) == 1
+
+
 def test_what_is_not_exported(server: ManagedServer) -> None:
     http = server.http()
     told = http.get(DEFINITIONS)
@@ -224,7 +245,7 @@ GOOD: dict[str, list[dict[str, object]]] = {
         ("queues", {"name": "x", "vhost": "/", "arguments": {"x-max-length": "a"}}, "queue 'x' in vhost '/'"),
         ("queues", {"name": "x", "vhost": "/", "durable": "perhaps"}, "queues[0]"),
         ("queues", {"name": "x" * 300, "vhost": "/"}, "queues[0]"),
-        ("queues", {"name": "x", "vhost": "/", "arguments": {"a": None}}, "null_not_allowed"),
+        ("policies", {"name": "p", "vhost": "/", "pattern": "", "definition": {"expires": None}}, "null_not_allowed"),
         ("bindings", {"source": "x", "vhost": "/", "destination": "", "destination_type": "exchange"}, "bindings[0]"),
         ("bindings", {"source": "x", "vhost": "v", "destination": "q", "destination_type": "queue"}, "no vhost 'v'"),
         (

@@ -68,9 +68,9 @@ class Body:
         """Any JSON value; MISSING if absent."""
         return self.values.get(name, MISSING)
 
-    def arguments(self, name: str = "arguments") -> dict[str, FieldValue]:
+    def arguments(self, name: str = "arguments", *, has_null: bool = False) -> dict[str, FieldValue]:
         """Arguments of a queue, an exchange or a binding. Raises BadRequest for values that no AMQP table can hold."""
-        return as_arguments(name, self.values.get(name))
+        return as_arguments(name, self.values.get(name), has_null=has_null)
 
 
 def as_flag(name: str, value: object) -> bool:
@@ -117,14 +117,15 @@ def as_tags(value: object) -> tuple[str, ...]:
     raise BadRequest("tags are to be a list of texts, or one text with commas between them")
 
 
-def as_arguments(name: str, value: object) -> dict[str, FieldValue]:
+def as_arguments(name: str, value: object, *, has_null: bool = False) -> dict[str, FieldValue]:
     """A JSON object as an AMQP table.
 
     Raises BadRequest for values that such a table cannot hold. null is refused, as in RabbitMQ, since it is meant as
-    "no such argument".
+    "no such argument"; with ``has_null`` it is AMQP's void.
     """
     table = as_table(name, value)
-    _without_null(table, 0)
+    if not has_null:
+        _without_null(table, 0)
     try:
         encode_table(table)  # type: ignore[arg-type]
     except FieldError as error:

@@ -138,12 +138,12 @@ def test_many_threads_share_commits_and_lose_nothing(tmp_path: Path) -> None:
                 mq.send("orders", b"%d" % number)
 
         def receive() -> None:
-            with mq.receiver("orders", wait=1.0) as receiver:
-                for delivery in receiver:
-                    with delivery:
-                        found.append(delivery.body)
-                        if len(found) == 200:
-                            return
+            end = time.monotonic() + SOON
+            with mq.receiver("orders") as receiver:
+                while len(found) < 200 and time.monotonic() < end:
+                    for delivery in receiver.receive(wait=0.2):
+                        with delivery:
+                            found.append(delivery.body)
 
         threads = [threading.Thread(target=send, args=(first,)) for first in range(0, 200, 50)]
         threads += [threading.Thread(target=receive) for _ in range(2)]

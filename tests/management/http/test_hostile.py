@@ -6,18 +6,21 @@ import base64
 import json
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.support.managed import Http, ManagedServer
+from tests.support.managed import SECONDS, Http, ManagedServer
 from tests.support.waiting import until
 
 from batonmq.management.http.listing import COLUMNS_MAX
 from batonmq.management.http.routes import SMALL, USUAL_SIZE
+from batonmq.server import password_threads
 from batonmq.server.config import Config
 from batonmq.server.config_tables import ManagementConfig
+from batonmq.server.passwords import verify_password
 
 GUEST = "authorization: Basic " + base64.b64encode(b"guest:guest").decode()
 DRAIN = "/api/queues/%2F/nothing/contents"
@@ -222,20 +225,32 @@ def test_a_regular_expression_costs_little_for_each_name(http: Http) -> None:
 # ---------------------------------------------------------------------- too many connections
 
 
-def test_whose_password_is_looked_at_is_not_turned_out_for_those_who_say_nothing(tmp_path: Path) -> None:
+def test_whose_password_is_looked_at_is_not_turned_out_for_those_who_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def verify(password: str, stored: str) -> bool:
+        begun.set()
+        return go_on.wait(SECONDS) and verify_password(password, stored)
+
     config = Config(management=ManagementConfig(connections=4))
     basic = base64.b64encode(b"slow:sesame").decode()
     with ManagedServer(tmp_path, config) as server, ExitStack() as kept:
         with Http(server.http_port) as guest:
             guest("PUT", "/api/users/slow", {"password": "sesame", "tags": "monitoring"})
-        asks = kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10))
+        monkeypatch.setattr(password_threads, "verify_password", verify)
+        asks = kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=SECONDS))
         asks.sendall(f"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\nauthorization: Basic {basic}\r\n\r\n".encode())
+        assert begun.wait(SECONDS)
         silent = [
-            kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10)) for _ in range(12)
+            kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=SECONDS))
+            for _ in range(12)
         ]
-        assert asks.recv(12) == b"HTTP/1.1 200"
         # The first of these have made room for the others.
         assert all(one.recv(1) == b"" for one in silent[:8])
+        go_on.set()
+        assert asks.recv(12) == b"HTTP/1.1 200"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a second address of this machine")
@@ -245,13 +260,13 @@ def test_who_comes_from_elsewhere_is_not_turned_out_for_those_of_one_address(tmp
     with ManagedServer(tmp_path, config) as server, ExitStack() as kept:
         here = ("127.0.0.1", server.http_port)
         for _ in range(3):
-            known = kept.enter_context(socket.create_connection(here, timeout=10))
+            known = kept.enter_context(socket.create_connection(here, timeout=SECONDS))
             known.sendall(
                 f"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\nauthorization: Basic {basic}\r\n\r\n".encode()
             )
             assert known.recv(12) == b"HTTP/1.1 200"
-        newcomer = kept.enter_context(socket.create_connection(here, 10, ("127.0.0.2", 0)))
-        silent = [kept.enter_context(socket.create_connection(here, timeout=10)) for _ in range(12)]
+        newcomer = kept.enter_context(socket.create_connection(here, SECONDS, ("127.0.0.2", 0)))
+        silent = [kept.enter_context(socket.create_connection(here, timeout=SECONDS)) for _ in range(12)]
         # Those who came first have made room for the others of their address.
         assert all(one.recv(1) == b"" for one in silent[:10])
         newcomer.sendall(b"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -261,11 +276,11 @@ def test_who_comes_from_elsewhere_is_not_turned_out_for_those_of_one_address(tmp
 def test_who_has_been_refused_makes_room_again(tmp_path: Path) -> None:
     config = Config(management=ManagementConfig(connections=2))
     with ManagedServer(tmp_path, config) as server, ExitStack() as kept:
-        refused = kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10))
+        refused = kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=SECONDS))
         refused.sendall(b"GET /api/whoami HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert refused.recv(12) == b"HTTP/1.1 401"
         for _ in range(2):
-            kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=10))
+            kept.enter_context(socket.create_connection(("127.0.0.1", server.http_port), timeout=SECONDS))
         with suppress(ConnectionResetError):
             while refused.recv(65_536):
                 pass

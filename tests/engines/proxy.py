@@ -20,12 +20,15 @@ class Proxy:
         self._clients: list[socket.socket] = []
         self._is_open = threading.Event()
         self._is_open.set()
+        # Something has come that is held back.
+        self.is_holding = threading.Event()
         self.accepted = 0
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def hold(self, told: bytes = b"") -> None:
         """Pass nothing on to the server any more, from connections that are there now; and tell their clients so."""
+        self.is_holding.clear()
         self._is_open.clear()
         with self._guard:
             for client in self._clients:
@@ -84,11 +87,12 @@ class Proxy:
             for source, sink, gate in ((client, server, self._is_open), (server, client, opened)):
                 threading.Thread(target=self._pass_on, args=(source, sink, gate), daemon=True).start()
 
-    @staticmethod
-    def _pass_on(source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                gate.wait()
+                if not gate.is_set():
+                    self.is_holding.set()
+                    gate.wait()
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)

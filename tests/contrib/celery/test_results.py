@@ -54,19 +54,18 @@ def test_who_waits_sees_a_result_when_it_is_there(backend: BatonBackend, app: Ce
     # As another process has it: a connection of its own.
     other = BatonBackend(backend.url, app=app)
     tasks = [str(uuid.uuid4()) for _ in range(3)]
-    looked: list[int] = []
+    looked = threading.Event()
 
     def work() -> None:
+        looked.wait(30)
         for number, task in enumerate(tasks):
             other.mark_as_done(task, number)
 
-    thread = threading.Timer(0.1, work)
+    thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert (
-            backend.wait_for(tasks[2], timeout=30, interval=0.01, on_interval=lambda: looked.append(1))["result"] == 2
-        )
-        assert looked
+        assert backend.wait_for(tasks[2], timeout=60, interval=0.01, on_interval=looked.set)["result"] == 2
+        assert looked.is_set()
         assert {task: meta["result"] for task, meta in backend.get_many(tasks, timeout=30)} == {
             task: number for number, task in enumerate(tasks)
         }

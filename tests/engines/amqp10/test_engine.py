@@ -108,7 +108,7 @@ def test_what_was_not_confirmed_when_the_connection_went_is_said_to_be_lost(
 
     thread = threading.Thread(target=send)
     thread.start()
-    thread.join(0.2)
+    assert proxy.is_holding.wait(SOON)
     assert thread.is_alive()
     proxy.cut()
     thread.join(SOON)

@@ -6,12 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 import batonmq
+from batonmq.server.broker_server import STORE_NAME
+from batonmq.server.failures import StartError
 from batonmq.testing import MovableClock, RunningServer
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "testing"
@@ -24,6 +27,14 @@ def test_an_hour_of_time_to_live_passes_at_once(baton: batonmq.Connection, baton
     assert (baton.count("orders"), baton.count("late")) == (1, 0)
     baton_clock.advance(2)
     assert (baton.count("orders"), baton.count("late")) == (0, 1)
+
+
+def test_a_server_that_cannot_start_has_released_everything_when_that_is_told(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    (tmp_path / STORE_NAME).write_bytes(b"not a database" * 1000)
+    with pytest.raises(StartError):
+        RunningServer(tmp_path).start()
+    assert set(threading.enumerate()) <= before
 
 
 def test_many_messages_expire_in_one_step_of_the_clock(baton: batonmq.Connection, baton_clock: MovableClock) -> None:

@@ -52,6 +52,8 @@ class RunningServer:
         self._thread.start()
         self._is_ready.wait()
         if self._error is not None:
+            # Not before all is released.
+            self._thread.join()
             raise self._error
         self.clock.when_moved(self._moved)
 

@@ -36,10 +36,10 @@ def declare(mq):
 
 @app.handler("orders", concurrency=3, attempts=1)
 def take(delivery: batonmq.Delivery) -> None:
-    print("takes", delivery.message.id, end=" ")
-    print("in hand")
     if delivery.body == b"fails":
         raise LookupError("no such customer")
+    print("takes", delivery.message.id, end=" ")
+    print("in hand")
     delivery.progress(0.4, "resizing \\x1b[31m")
     threading.Event().wait(60)
 """
@@ -65,7 +65,7 @@ def on_a_terminal(folder: Path, wanted: str, *options: str) -> str:
                     found += os.read(mine, 65_536)
                 except OSError:
                     break
-            if told == 0 and re.search(wanted, found.decode()):
+            if told == 0 and re.search(wanted, found.decode(errors="replace")):
                 told = 1
                 process.send_signal(signal.SIGTERM)
             elif told == 1 and b"stops: handlers have" in found:

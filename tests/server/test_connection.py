@@ -292,8 +292,10 @@ def test_sessions_are_ticked_about_four_times_a_second(run: Run, tmp_path: Path)
             writer.write(b"x")
             await reader.readexactly(1)
             start = asyncio.get_running_loop().time()
-            await until(lambda: served.sessions[0].ticks >= 3)
-            assert 0.4 < asyncio.get_running_loop().time() - start < 5
+            # A busy machine may have been so slow that there were some before.
+            before = served.sessions[0].ticks
+            await until(lambda: served.sessions[0].ticks >= before + 3)
+            assert 0.4 < asyncio.get_running_loop().time() - start < 20
             writer.close()
 
     run(main())

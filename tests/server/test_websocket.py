@@ -213,8 +213,8 @@ def test_a_session_that_waits_for_the_store_is_given_no_more(run: Run, tmp_path:
             assert served.sessions[0].suspended
             client.send("after")
             served.store.may_commit.set()
-            assert await asyncio.to_thread(client.recv, 20) == "resumed"
-            assert await asyncio.to_thread(client.recv, 20) == "after"
+            assert await asyncio.to_thread(client.recv, 60) == "resumed"
+            assert await asyncio.to_thread(client.recv, 60) == "after"
             assert served.sessions[0].pieces == 2
 
     run(main())
@@ -224,9 +224,9 @@ def test_a_client_that_does_not_read_holds_up_what_is_sent_to_it(run: Run, tmp_p
     async def main() -> None:
         async with echo_server(tmp_path, websocket=SETTINGS) as served, connected(served.port) as client:
             client.send("send 40000000")
-            await until(lambda: served.sessions and not served.sessions[0].is_writable, 20)
-            assert len(await asyncio.to_thread(client.recv, 20)) == 40_000_000
-            await until(lambda: served.sessions[0].is_writable, 20)
+            await until(lambda: served.sessions and not served.sessions[0].is_writable)
+            assert len(await asyncio.to_thread(client.recv, 60)) == 40_000_000
+            await until(lambda: served.sessions[0].is_writable)
 
     run(main())
 

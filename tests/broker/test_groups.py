@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.driven import Driven, Taker
+from tests.support.timed import Holder, Timed
 
 
 def fill(driven: Driven, groups: str, count: int, *, size: int = 0, header: str = "x-group") -> list[str]:
@@ -161,6 +162,22 @@ def test_groups_count_after_a_restart(tmp_path: Path) -> None:
     for group in "ab":
         for taker in (first, second):
             assert of(taker.seen, group) == sorted(of(taker.seen, group), key=lambda name: int(name[1:]))
+
+
+def test_a_group_whose_messages_all_wait_for_their_retry_counts_after_a_restart(stored: Timed) -> None:
+    """The first that comes back to its place is the first that the queue meets."""
+    stored.queue(x_retry_delay=1_000)
+    stored.publish("a0", {"x-group": "a"})
+    holder = Holder(stored)
+    holder.settle("release")
+    stored.settle()
+    stored.crash()
+    stored.operations.find_queue("q")
+    first, second = stored.consume(), stored.consume()
+    stored.wait(1.1)
+    stored.publish("a1", {"x-group": "a"})
+    stored.settle()
+    assert (first.seen, second.seen) == (["a0"], [])
 
 
 @pytest.mark.parametrize("seed", range(16))

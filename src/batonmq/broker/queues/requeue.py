@@ -130,6 +130,9 @@ def _is_over(queue: FeaturedQueue, queued: QueuedMessage) -> bool:
 
 
 def _is_back(queue: FeaturedQueue, queued: QueuedMessage, lane: Lane) -> None:
+    if not queued.message.properties.plain:
+        # After a restart, one that has waited for its retry may be the first of a group that the queue meets.
+        queue.look_for_group(queued.message)
     if queue.selection is not None:
         queue.selection.came_back(queued, lane)
     if queued.expires_at and queued.state == READY:

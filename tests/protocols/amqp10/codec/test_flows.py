@@ -52,10 +52,23 @@ def test_what_is_read_quickly_is_what_is_decoded(
 ) -> None:
     encoded = b"".join(fields)
     count, size = max(len(fields) + count_off, 0), max(len(encoded) + 1 + size_off, 0)
-    data = MARK + bytes((size, count)) + encoded
-    flow = read_flow(b"_" + data + behind, 1, 1 + len(data))
-    if flow is not None:
-        assert decode_composite(data) == (flow, len(data))
+    short = MARK + bytes((size, count)) + encoded
+    # Some clients always write the long form of a list.
+    long = MARK[:3] + b"\xd0" + (size + 3).to_bytes(4, "big") + count.to_bytes(4, "big") + encoded
+    for data in (short, long):
+        flow = read_flow(b"_" + data + behind, 1, 1 + len(data))
+        if flow is not None:
+            assert decode_composite(data) == (flow, len(data))
+
+
+def test_either_form_of_a_list_is_read_quickly() -> None:
+    fields = b"\x43\x70\x00\x01\x00\x07\x43\x52\x07\x43"
+    expected = Flow(next_incoming_id=0, incoming_window=65543, next_outgoing_id=0, outgoing_window=7, handle=0)
+    for head in (MARK + b"\x0b\x05", MARK[:3] + b"\xd0\x00\x00\x00\x0e\x00\x00\x00\x05"):
+        data = head + fields
+        assert read_flow(data, 0, len(data)) == expected
+        for stop in range(len(head)):
+            assert read_flow(data, 0, stop) is None
 
 
 def test_what_is_no_number_is_refused() -> None:

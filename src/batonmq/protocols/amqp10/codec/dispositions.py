@@ -31,13 +31,19 @@ CACHED_OCTETS: Final = 64
 # The most deliveries in a disposition that is put together: as many as are settled in a few microseconds.
 GATHERED: Final = 64
 
-MARK: Final = b"\x00\x53\x15\xc0"
-"""The first octets of a disposition's body if it may be like another."""
+MARK: Final = b"\x00\x53\x15"
+"""The first octets of a disposition's body."""
 
-# The place in a frame after descriptor and list, where role begins, which takes one octet or two.
+# These octets in a frame, where the list is a short one.
+_SHORT: Final = b"\x00\x53\x15\xc0"
+
+# The place of the list's constructor in a frame. The place after the list's head, where role begins, which takes one
+# octet or two: of a short list, and of a long one, which some clients always write.
+_LIST_AT: Final = 11
 _ROLE_AT: Final = 14
-# The end of the octets that distinguish templates.
-_KEY_STOP: Final = 16
+_ROLE_AT_LONG: Final = 20
+# The octets from there on that still distinguish templates.
+_KEY_REST: Final = 2
 # The formats of the numbers, by constructor: uint, smalluint.
 _NUMBERS: Final = {0x70: "I", 0x52: "B"}
 
@@ -113,7 +119,9 @@ class DispositionReader:
                     held_first, held_last = first, last
             if held_first >= 0:
                 emit((FRAME, channel, _like(known, held_first, held_last, between), b""))
-            other = self._templates.get(data[at : at + _KEY_STOP])
+            is_long = at + _LIST_AT < end and data[at + _LIST_AT] == 0xD0
+            key = data[at : at + (_ROLE_AT_LONG if is_long else _ROLE_AT) + _KEY_REST]
+            other = self._templates.get(key)
             if other is None or other is template:
                 break
             self._template = template = other
@@ -126,9 +134,18 @@ class DispositionReader:
 
     def note(self, data: bytes, at: int, stop: int, channel: int, disposition: Disposition) -> None:
         """Note a decoded frame with ``MARK`` and without an extended header: similar ones need not be decoded."""
-        if stop < at + _KEY_STOP or at + 13 + data[at + 12] != stop:
+        if data[at + _LIST_AT] == 0xC0:
+            role_at = at + _ROLE_AT
+            list_stop = at + 13 + data[at + 12]
+        elif data[at + _LIST_AT] == 0xD0:
+            role_at = at + _ROLE_AT_LONG
+            list_stop = at + 16 + int.from_bytes(data[at + 12 : at + 16], "big")
+        else:
             return
-        first_at = at + _ROLE_AT + (2 if data[at + _ROLE_AT] == 0x56 else 1)
+        key_stop = role_at + _KEY_REST
+        if stop < key_stop or list_stop != stop:
+            return
+        first_at = role_at + (2 if data[role_at] == 0x56 else 1)
         number = _NUMBERS.get(data[first_at])
         if number is None:
             return
@@ -150,7 +167,7 @@ class DispositionReader:
             if len(self._templates) >= CACHED:
                 self._templates.clear()
             template = _Template(struct.Struct(layout), stop - at, head, between, tail, channel, disposition)
-            self._templates[head[:_KEY_STOP]] = self._template = template
+            self._templates[data[at:key_stop]] = self._template = template
 
 
 def _like(known: Disposition, first: int, last: int, between: bytes) -> Disposition:
@@ -192,13 +209,15 @@ def disposition_frame(channel: int, disposition: Disposition) -> bytes:
     try:
         if last is not None:
             size = len(tail) + 12
-            head = _pack_range(size + 13, 2, FRAME_AMQP, channel, MARK, size, count + 3, role, 0x70, first, 0x70, last)
+            head = _pack_range(
+                size + 13, 2, FRAME_AMQP, channel, _SHORT, size, count + 3, role, 0x70, first, 0x70, last
+            )
         else:
             if count:
                 tail = b"\x40" + tail
                 count += 1
             size = len(tail) + 7
-            head = _pack_one(size + 13, 2, FRAME_AMQP, channel, MARK, size, count + 2, role, 0x70, first)
+            head = _pack_one(size + 13, 2, FRAME_AMQP, channel, _SHORT, size, count + 2, role, 0x70, first)
     except struct.error:
         raise EncodeError(f"{first} to {last} is no range of delivery-ids") from None
     return head + tail

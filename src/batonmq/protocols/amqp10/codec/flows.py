@@ -14,6 +14,8 @@ from batonmq.protocols.amqp10.codec.performatives import Flow
 
 MARK: Final = b"\x00\x53\x13\xc0"
 """The first octets of a flow's body if it may have the usual form."""
+# The same with a long list, which some clients always write.
+_LONG: Final = b"\x00\x53\x13\xd0"
 
 # Fields: eight numbers, two booleans, and the properties, which no flow of this form has.
 _NUMBERS: Final = 8
@@ -27,16 +29,14 @@ _ABSENT: Final = b"\x40"
 _TRUE: Final = b"\x41"
 _FALSE: Final = b"\x42"
 
+_u32_u32: Final = struct.Struct(">II").unpack_from
 _pack_head: Final = struct.Struct(">IBBH").pack
 _pack_start: Final = struct.Struct(">IBBH4sBB").pack
 
 
 def read_flow(data: bytes, at: int, stop: int) -> Flow | None:
     """The flow in ``data[at:stop]``; None: it has to be decoded like any other, and may be malformed."""
-    if stop - at < 6 or not data.startswith(MARK, at) or at + 5 + data[at + 4] != stop:
-        return None
-    count = data[at + 5]
-    at += 6
+    count, at = _list_head(data, at, stop)
     if not _OUTGOING_WINDOW < count <= _FIELDS:
         return None
     numbers: list[int | None] = []
@@ -86,6 +86,18 @@ def read_flow(data: bytes, at: int, stop: int) -> Flow | None:
         drain=flags[0],
         echo=flags[1],
     )
+
+
+def _list_head(data: bytes, at: int, stop: int) -> tuple[int, int]:
+    """The number of fields of the flow in ``data[at:stop]``, and where they begin; 0: it has another form."""
+    if data.startswith(MARK, at):
+        if stop - at >= 6 and at + 5 + data[at + 4] == stop:
+            return data[at + 5], at + 6
+    elif data.startswith(_LONG, at) and stop - at >= 12:
+        size, count = _u32_u32(data, at + 4)
+        if at + 8 + size == stop:
+            return count, at + 12
+    return 0, at
 
 
 def flow_frame(channel: int, flow: Flow) -> bytes:

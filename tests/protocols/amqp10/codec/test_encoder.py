@@ -67,6 +67,27 @@ def test_messages_are_transferred_in_frames_that_fit(
     assert messages == [(first + at & 0xFFFF_FFFF, payload) for at, payload in enumerate(payloads)]
 
 
+@given(
+    st.integers(0, 600),
+    st.sampled_from([0, 1, 16, 400, 500, 2048, 2049]),
+    st.sampled_from([0, 250, 2**32 - 300]),
+    st.sampled_from([b"", b"lead"]),
+    st.sampled_from([512, 4096]),
+)
+def test_many_of_one_size_are_what_they_are_one_by_one(
+    count: int, size: int, first: int, lead: bytes, most: int
+) -> None:
+    payloads = [bytes((number & 0xFF,)) * size for number in range(count)]
+    prefix = transfer_prefix(3, 1, settled=False)
+    together: list[bytes] = []
+    frames = append_transfers(together, prefix, first, payloads, most, lead)
+    each: list[bytes] = []
+    for at, payload in enumerate(payloads):
+        append_transfers(each, prefix, first + at & 0xFFFF_FFFF, [payload], most, lead)
+    assert b"".join(together) == b"".join(each)
+    assert frames == len(each)
+
+
 @pytest.mark.parametrize("most", [512, 1000])
 def test_a_message_is_split_into_frames_as_large_as_may_be(most: int) -> None:
     out: list[bytes] = []

@@ -148,6 +148,41 @@ def test_what_is_changed_within_a_run_is_seen(change: bytes, at: int, sizes: lis
     assert one_by_one(parsed(bytes(data), sizes, gathers=True)) == without_tags(parsed(bytes(data), [], gathers=False))
 
 
+@given(
+    st.integers(256, 1100),
+    st.integers(1, 600),
+    st.integers(0, 20),
+    st.lists(st.tuples(st.integers(0, 599), st.integers(0, 59), st.integers(0, 255)), max_size=2),
+)
+def test_long_runs_are_the_transfers_that_would_come_one_by_one(
+    first: int, count: int, tag_size: int, changes: list[tuple[int, int, int]]
+) -> None:
+    """With tags of all sizes, and ids and other octets that are changed."""
+    numbers = range(first, first + count)
+    frames = [
+        bytearray(transfer(number, b"0123456789", tag=number.to_bytes(20, "big")[20 - tag_size :]))
+        for number in numbers
+    ]
+    for place, at, octet in changes:
+        frame_changed = frames[place % count]
+        # Not its size, which ends the connection.
+        frame_changed[4 + at % (len(frame_changed) - 4)] = octet
+    data = b"".join(frames)
+    assert one_by_one(parsed(data, [], gathers=True)) == without_tags(parsed(data, [], gathers=False))
+
+
+def test_a_run_ends_where_an_octet_of_the_last_frame_is_another() -> None:
+    frames = [transfer(number, b"0123456789") for number in range(1000, 1600)]
+    whole = b"".join(frames)
+    size = len(frames[0])
+    for place in (1, 5, 24, 100, 300, 599):
+        for at in range(4, size):
+            data = bytearray(whole)
+            data[place * size + at] ^= 1
+            events = parsed(bytes(data), [], gathers=True)
+            assert one_by_one(events) == without_tags(parsed(bytes(data), [], gathers=False))
+
+
 def test_a_run_is_replaced_by_its_transfers() -> None:
     data = b"".join(transfer(number, b"%d" % (number % 10)) for number in range(1000, 1006))
     events = parsed(data, [], gathers=True)

@@ -55,6 +55,12 @@ _TAG: Final = b"\xa0\x04"
 # The constructor of an id of four octets.
 _ID: Final = b"\x70"
 
+# So many payloads of one size, up to that size, are written in one piece.
+_ALIKE: Final = 8
+_ALIKE_OCTETS: Final = 2048
+# The last octets of ids that follow each other.
+_LAST_OCTETS: Final = bytes(range(256))
+
 
 class TransferPrefix:
     """What all transfers of a link have in common: everything but delivery-id, delivery-tag, payload, and ``more``.
@@ -118,10 +124,10 @@ def append_transfers(
 ) -> int:
     """Append the transfers of these messages to ``out``, numbered from ``delivery_id``; return how many.
 
-    Each transfer is one item of ``out``. A message that does not fit in a frame of ``max_frame_size`` octets (at least
-    512) takes several transfers; all but the last have ``more`` set. A delivery's tag is its id, in four octets. Each
-    message is ``lead`` followed by its payload.
-    CPython 3.11, payloads of 16 octets: 0.23 us each.
+    A message that does not fit in a frame of ``max_frame_size`` octets (at least 512) takes several transfers; all but
+    the last have ``more`` set. A delivery's tag is its id, in four octets. Each message is ``lead`` followed by its
+    payload. An item of ``out`` is one transfer, or many with small payloads of one size.
+    CPython 3.11, payloads of 16 octets: 0.05 us each.
         python -m timeit -r 15 -s "import batonmq.protocols.amqp10.codec.encoder as e;
         p = e.transfer_prefix(0, 0, settled=False); b = [bytes(16)] * 1000"
         "e.append_transfers([], p, 5, b, 65536)"                                  (1000 times)
@@ -130,6 +136,9 @@ def append_transfers(
     tail = prefix.tail + lead
     overhead = 4 + len(start) + 10 + len(tail)
     room = max_frame_size - overhead
+    if len(payloads) >= _ALIKE and len(payloads[0]) <= min(room, _ALIKE_OCTETS) and len(set(map(len, payloads))) == 1:
+        _append_alike(out, prefix, delivery_id, payloads, tail)
+        return len(payloads)
     before = len(out)
     known = -1
     head = b""
@@ -147,6 +156,33 @@ def append_transfers(
                 out.append(parted.next_frame())
         delivery_id = delivery_id + 1 & 0xFFFF_FFFF
     return len(out) - before
+
+
+def _append_alike(
+    out: list[bytes], prefix: TransferPrefix, delivery_id: int, payloads: Sequence[bytes], tail: bytes
+) -> None:
+    """The transfers of payloads of one size, which differ in their ids: up to 256 are joined, and then numbered.
+
+    ``tail`` is what stands between tag and payload.
+    """
+    start = prefix.start
+    size = 4 + len(start) + 10 + len(tail) + len(payloads[0])
+    # The places of the last octets of id and tag.
+    id_at = 4 + len(start) + 3
+    tag_at = id_at + len(_TAG) + 4
+    begin = size.to_bytes(4, "big") + start
+    count = len(payloads)
+    at = 0
+    while at < count:
+        number = (delivery_id + at & 0xFFFF_FFFF).to_bytes(4, "big")
+        last_octet = number[3]
+        stop = min(at + 256 - last_octet, count)
+        frames = bytearray(b"".join((begin, number, _TAG, number, tail))).join([b"", *payloads[at:stop]])
+        last_octets = _LAST_OCTETS[last_octet : last_octet + stop - at]
+        frames[id_at::size] = last_octets
+        frames[tag_at::size] = last_octets
+        out.append(bytes(frames))
+        at = stop
 
 
 class PartedTransfer:

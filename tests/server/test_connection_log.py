@@ -7,12 +7,15 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.broker import Broker
 from tests.support.wire import ChannelClosed, Closed, Wire
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
+
+from batonmq.server.refusals import MOST_LINES, SECONDS
 
 EVIL = "x'\n2026-01-01 00:00:00,000 INFO    \x1b[2Jall is well"
 SHOWN = re.escape(r'''"x'\n2026-01-01 00:00:00,000 INFO    \x1b[2Jall is well"''')
@@ -33,7 +36,7 @@ class Logged:
 
     def line(self, pattern: str) -> None:
         """Waits for one line that is so, its time aside."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not any(re.fullmatch(rf"[-\d]+ [:,\d]+ {pattern}", line) for line in self.lines()):
             assert time.monotonic() < deadline, f"no {pattern} in:\n{self.text}"
             time.sleep(0.01)
@@ -202,3 +205,25 @@ def test_a_stop_is_nobodys_fault(own_broker: Broker) -> None:
     logged.line(rf"INFO    {PEER} closed: CONNECTION_FORCED - .*shutdown' {ENDED}")
     assert "WARNING" not in logged.text
     wire.abort()
+
+
+def test_of_many_clients_that_are_turned_away_before_their_log_in_only_some_are_logged(
+    tmp_path: Path,
+) -> None:
+    broker = Broker(tmp_path)
+    broker.start()
+    logged = Logged(broker)
+    began = time.monotonic()
+    try:
+        for _ in range(MOST_LINES + 5):
+            with socket.create_connection(("127.0.0.1", broker.address.port), timeout=30) as client:
+                client.sendall(b"AMQP\x07\x00\x00\x00")
+                while client.recv(1000):
+                    pass
+        # The number of the others comes ten seconds after the first.
+        assert (
+            len(re.findall(r"127\.0\.0\.1:\d+: closed: ", logged.text)) == MOST_LINES
+            or time.monotonic() - began > SECONDS
+        )
+    finally:
+        broker.terminate()

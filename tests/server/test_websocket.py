@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -264,6 +264,9 @@ class Loopback:
 
     def tick_soon(self) -> None:
         pass
+
+    def log_refusal(self, line: str, fields: Mapping[str, object]) -> None:
+        raise AssertionError("nobody is turned away here")
 
     def authenticate(self, user: str, password: str, callback: Callable[[User | None], None]) -> None:
         raise AssertionError("nobody logs in here")

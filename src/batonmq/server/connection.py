@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from batonmq.broker.model.access import LogInAnswer, User
@@ -239,6 +239,10 @@ class Connection(asyncio.BufferedProtocol):
         """The session has another pace now."""
         self._connections.look_soon(self)
 
+    def log_refusal(self, line: str, fields: Mapping[str, object] | None = None) -> None:
+        """The client was turned away without a log-in."""
+        self._context.refusals.log(network(self.peer), line, fields)
+
     def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
         """Check a password; the callback gets the answer unless the client is gone by then."""
         self._log_in = callback
@@ -309,7 +313,7 @@ class Connection(asyncio.BufferedProtocol):
             return OFTEN
         if session is None:
             if now - self.opened_at > self._context.handshake_timeout:
-                logger.warning("%s: closed: the client said nothing", self.peer)
+                self.log_refusal(f"{self.peer}: closed: the client said nothing")
                 self.abort()
             return how_often(self._context.handshake_timeout)
         try:
@@ -373,7 +377,7 @@ class Connection(asyncio.BufferedProtocol):
         """Create the session as soon as the first bytes reveal the protocol."""
         answer = self._protocols[-1].answer_to_tls
         if answer is not None and begins_tls(head):
-            self._context.refusals.log(network(self.peer), f"{self.peer}: closed: {CLIENT_SPEAKS_TLS}")
+            self.log_refusal(f"{self.peer}: closed: {CLIENT_SPEAKS_TLS}")
             self._is_ended = True
             self._outgoing.send([answer])
             self._outgoing.close(self._context.loop)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 from batonmq.clock import Clock
@@ -143,7 +144,11 @@ def _note(addresses: OrderedDict[str, _Fact], address: str, fact: _Fact) -> None
 
 def network(peer: str) -> str:
     """What counts as one address of `1.2.3.4:567` or `[::1]:567`: of IPv6 the /64 that one customer has."""
-    host = peer.rpartition(":")[0].strip("[]").partition("%")[0] or peer
+    return _network_of(peer.rpartition(":")[0].strip("[]").partition("%")[0] or peer)
+
+
+@lru_cache(1_024)
+def _network_of(host: str) -> str:
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from batonmq.clock import Clock
 
@@ -27,13 +28,13 @@ class Refusals:
         # When it began, and how many, in the order of their beginning.
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def log(self, address: str, line: str) -> None:
-        """Log a refusal, unless the address has had its share."""
+    def log(self, address: str, line: str, fields: Mapping[str, object] | None = None) -> None:
+        """Log a refusal, unless the address has had its share; ``fields`` are the extra fields of the record."""
         self.look()
         began, count = self._counts.get(address, (self._clock.monotonic(), 0))
         self._counts[address] = (began, count + 1)
         if count < MOST_LINES:
-            self._logger.warning("%s", line)
+            self._logger.warning("%s", line, extra=fields)
         if len(self._counts) > MOST_ADDRESSES:
             self._end()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batonmq.clock import Clock
+    from batonmq.protocols.sessions.host import Host
 
 log = logging.getLogger("batonmq.connection")
 
@@ -22,10 +23,11 @@ NAME_MAX = 255
 class ConnectionLog:
     """The log lines of one connection. The last one says how it ended; nothing is logged after that."""
 
-    __slots__ = ("_began", "_clock", "_fields", "_is_over", "_peer", "_user")
+    __slots__ = ("_began", "_clock", "_fields", "_host", "_is_over", "_peer", "_user")
 
-    def __init__(self, peer: str, clock: Clock) -> None:
-        self._peer = peer
+    def __init__(self, host: Host, clock: Clock) -> None:
+        self._host = host
+        self._peer = peer = host.peer
         self._clock = clock
         self._began = clock.monotonic()
         self._user: str | None = None
@@ -82,6 +84,10 @@ class ConnectionLog:
         if not self._is_over:
             self._is_over = True
             lasted = self._clock.monotonic() - self._began
+            if self._user is None and level == logging.WARNING:
+                # Strangers could fill the disk with such lines.
+                self._host.log_refusal(f"{self._peer}: {what} (after {lasted:.1f} s)", self._fields)
+                return
             said = "%s: %s (%safter %.1f s)"
             log.log(level, said, self._peer, what, self._of_user("", ", "), lasted, extra=self._fields)
 

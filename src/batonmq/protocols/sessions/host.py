@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batonmq.broker.model.access import LogInAnswer
     from batonmq.broker.model.sockets import Socket
@@ -34,6 +34,12 @@ class Host(Protocol):
 
     def tick_soon(self) -> None:
         """The session wants to be told the time more often: tick it within a quarter of a second."""
+
+    def log_refusal(self, line: str, fields: Mapping[str, object]) -> None:
+        """Log why a client without a log-in was turned away. Of many from one address, only the number is logged.
+
+        ``fields`` are the extra fields of the record.
+        """
 
     def authenticate(self, user: str, password: str, callback: Callable[[LogInAnswer], None]) -> None:
         """Check a password without holding up others; the callback gets the answer, the user at once.

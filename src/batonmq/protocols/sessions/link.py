@@ -33,7 +33,7 @@ class Link(Generic[_Event]):
     def __init__(self, broker: Broker, host: Host) -> None:
         self.broker = broker
         self.host = host
-        self.log = ConnectionLog(host.peer, broker.clock)
+        self.log = ConnectionLog(host, broker.clock)
         self.output = Output(host)
         self.heartbeats = Heartbeats(broker.clock, host)
         self.intake: Intake[_Event] = Intake(broker, host, self.output, self.heartbeats, self.log)

@@ -27,6 +27,7 @@ import batonmq
 from proof.siege.attackers import ATTACKS
 from proof.siege.broker import Besieged, Work
 from proof.siege.cores import apart, before_others
+from proof.siege.slowest import slowest
 from proof.soak.samples import Sample, of_process
 
 __all__ = ["Outcome", "main", "verdict"]
@@ -66,6 +67,8 @@ class Outcome:
     """The same with it."""
     half: dict[str, float] = field(default_factory=dict)
     """The 50th percentile with it."""
+    slowest: str = ""
+    """How many confirms took too long, and whether that was at few moments."""
     account: dict[str, int] = field(default_factory=dict)
     ran: float = 0.0
     """Seconds that the processors worked for the broker's threads during the siege."""
@@ -147,6 +150,8 @@ def _besiege(broker: Besieged, chance: random.Random, outcome: Outcome, options:
         report["took"] |= control.end()["took"] | {"log-ins": report["log_ins"]}
     outcome.account = report["account"]
     outcome.faults += report["faults"]
+    confirms = [each for name in CONFIRMING for each in report["took"].get(name, ())]
+    outcome.slowest = slowest([each for each in confirms if began <= each[0] < ended], LIMIT)
     for name, took in report["took"].items():
         outcome.floor[name] = _percentile([each for at, each in took if at < began])
         beside = [each for at, each in took if began <= at < ended]
@@ -242,7 +247,7 @@ def verdict(outcome: Outcome, options: argparse.Namespace) -> tuple[bool, str]:
     good = not faults and not lost and account["confirmed"] > 0
     times = ", ".join(f"{name} {outcome.during[name]:.1f} ms ({outcome.floor[name]:.1f})" for name in outcome.during)
     halves = ", ".join(f"{name} {value:.1f}" for name, value in outcome.half.items())
-    say(f"siege: half of them took up to: {halves} ms")
+    say(f"siege: half of them took up to: {halves} ms; {outcome.slowest}")
     figures = (outcome.before, outcome.most, outcome.after)
     files = ", ".join(f"{each.get('broker files', 0):.0f}" for each in figures)
     megabytes = ", ".join(f"{each.get('broker memory MB', 0):.0f}" for each in figures)

@@ -15,6 +15,7 @@ from bench.failures import BenchError
 from proof.siege.__main__ import Outcome, main, verdict
 from proof.siege.attackers import ATTACKS
 from proof.siege.cores import FIRST, apart, before_others
+from proof.siege.slowest import slowest
 
 needs_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc, and 127.0.0.2")
 
@@ -135,3 +136,12 @@ def test_an_attack_that_never_gets_in_is_told() -> None:
     assert verdict_of(outcome, untimed=True), "a busy machine lets nobody in for some seconds"
     outcome.inside["reconnects"] = 1
     assert verdict_of(outcome)
+
+
+def test_slow_confirms_are_told_with_the_seconds_in_which_they_were() -> None:
+    quick = [(at / 10, 0.01) for at in range(100)]
+    assert slowest(quick, 0.05) == "0 of 100 confirms took 50 ms or more"
+    pause = [(3.0 + each / 100, 0.1) for each in range(6)]
+    assert slowest([*quick, *pause, (7.5, 0.05), (9.0, 0.06)], 0.05) == (
+        "8 of 108 confirms took 50 ms or more, 6 of them in the 1 worst seconds, all in 3 seconds"
+    )

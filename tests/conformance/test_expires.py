@@ -71,14 +71,19 @@ def test_use_begins_the_time_anew(connect: Connect, name: str, use: str) -> None
     in_time(kept, 400, 4_000)
 
 
-def test_a_consumer_keeps_the_queue(ch: Channel, name: str) -> None:
-    unused(ch, name, 100)
-    tag = ch.consume(name)
-    time.sleep(0.3)
-    ch.cancel(tag)
-    ch.queue(name, passive=True)
-    ch.close()
-    await_gone(ch.wire, name)
+def test_a_consumer_keeps_the_queue(connect: Connect, name: str) -> None:
+    def kept(milliseconds: int) -> None:
+        wire = connect()
+        ch, queue = wire.channel(), f"{name}-{milliseconds}"
+        unused(ch, queue, milliseconds)
+        tag = ch.consume(queue)
+        time.sleep(3 * milliseconds / 1_000)
+        ch.cancel(tag)
+        ch.queue(queue, passive=True)
+        ch.close()
+        await_gone(wire, queue)
+
+    in_time(kept, 100, 3_000)
 
 
 def test_publishing_is_no_use(ch: Channel, name: str) -> None:

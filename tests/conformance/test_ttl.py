@@ -76,13 +76,17 @@ def test_an_expired_message_leaves_wherever_it_stands(ch: Channel, name: str) ->
 
 
 def test_an_expired_message_behind_a_lasting_one_is_never_delivered(ch: Channel, name: str) -> None:
-    ch.queue(name)
-    put(ch, name, b"head")
-    put(ch, name, b"expires", expiration="50")
-    put(ch, name, b"tail")
-    ch.await_count(name, 3)
-    time.sleep(0.1)
-    assert ch.drain(name) == [b"head", b"tail"]
+    def expired(ttl: int) -> None:
+        queue = f"{name}-{ttl}"
+        ch.queue(queue)
+        put(ch, queue, b"head")
+        put(ch, queue, b"expires", expiration=str(ttl))
+        put(ch, queue, b"tail")
+        assert ch.count(queue) == 3
+        time.sleep(2 * ttl / 1_000)
+        assert ch.drain(queue) == [b"head", b"tail"]
+
+    in_time(expired, 50, 3_000)
 
 
 def test_time_runs_while_a_consumer_holds_the_message(ch: Channel, name: str) -> None:
@@ -124,13 +128,18 @@ def test_requeueing_does_not_begin_the_time_anew(ch: Channel, name: str) -> None
 
 
 def test_the_time_of_a_transaction_begins_at_commit(ch: Channel, name: str) -> None:
-    ch.queue(name, {"x-message-ttl": 300})
     tx = ch.wire.channel(2)
     tx.call(spec.Tx.Select())
-    tx.publish(name, b"x")
-    time.sleep(0.35)
-    tx.call(spec.Tx.Commit())
-    assert ch.await_one(name).body == b"x"
+
+    def is_there(ttl: int) -> None:
+        queue = f"{name}-{ttl}"
+        ch.queue(queue, {"x-message-ttl": ttl})
+        tx.publish(queue, b"x")
+        time.sleep(1.2 * ttl / 1_000)
+        tx.call(spec.Tx.Commit())
+        assert ch.get_one(queue).body == b"x"
+
+    in_time(is_there, 300, 3_000)
 
 
 def test_expired_messages_are_confirmed(ch: Channel, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
@@ -139,8 +140,8 @@ class Future(Generic[T]):
                 future.set_result(None)
 
         def announce() -> None:
-            # The loop may be gone when an abandoned future is resolved at last.
-            if not loop.is_closed():
+            # The loop may be gone when an abandoned future is resolved at last, or go this very moment.
+            with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(wake)
 
         self.when_done(announce)

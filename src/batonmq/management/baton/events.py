@@ -7,6 +7,7 @@ disconnected. After a break a client continues where it was (``Last-Event-ID``),
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -137,8 +138,8 @@ class _Line:
             self._put(_piece_of(event))
 
     def _take_line(self, line: LogLine) -> None:
-        # It may come from any thread, even when the loop is about to end.
-        if not self._loop.is_closed():
+        # It may come from any thread, even when the loop ends this very moment.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._put_line, line)
 
     def _put_line(self, line: LogLine) -> None:

@@ -207,7 +207,8 @@ def test_a_fault_in_what_follows_one_outcome_keeps_nobody_waiting(
     first.get()
     waiting.join(SOON)
     assert not waiting.is_alive()
-    assert answered.is_set()
+    # Whoever waits may go on before all are told.
+    assert answered.wait(SOON)
     assert told == ["first"]
     assert "of what follows" in caplog.text
     engine.close()

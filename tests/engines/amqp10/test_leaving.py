@@ -12,10 +12,11 @@ import batonmq
 from batonmq.engines.amqp10 import leaving, uplink
 from batonmq.testing.contract import take
 from tests.engines.proxy import Proxy
+from tests.support.waiting import until
 from tests.support.wire import Address
 
-# On a busy machine.
-AT_ONCE = 1.5
+# Less than a broker that answers has, on a busy machine.
+AT_ONCE = 4.0
 
 
 def test_a_broker_that_is_mute_keeps_nobody(amqp: Address, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,8 +39,8 @@ def test_a_broker_that_is_mute_keeps_nobody(amqp: Address, name: str, monkeypatc
         assert time.monotonic() - began < AT_ONCE
         began = time.monotonic()
         mq.close()
-        assert time.monotonic() - began < 2 * AT_ONCE
-        assert not [thread for thread in threading.enumerate() if thread.name == "batonmq-amqp10"]
+        assert time.monotonic() - began < AT_ONCE
+        until(lambda: not [thread for thread in threading.enumerate() if thread.name == "batonmq-amqp10"])
         proxy.cut()
         with other.receiver(name) as again:
             for delivery in take(again, 2):

@@ -271,10 +271,11 @@ def test_refused_log_ins_and_the_store_are_told(scraper: Http, alone: ManagedSer
 
 def test_what_would_grow_with_a_leak_is_told(scraper: Http) -> None:
     held = [bytes(number % 250 + 1) for number in range(100_000)]
-    before = samples(scraper)
     nothing: frozenset[tuple[str, str]] = frozenset()
+    # One of an earlier case may be about to end.
+    until(lambda: samples(scraper)["batonmq_process_threads", nothing] == threading.active_count())
+    before = samples(scraper)
     assert before["batonmq_event_loop_tasks", nothing] >= 1
-    assert before["batonmq_process_threads", nothing] == threading.active_count()
     held.clear()
     assert samples(scraper)["batonmq_python_blocks", nothing] < before["batonmq_python_blocks", nothing] - 50_000
 

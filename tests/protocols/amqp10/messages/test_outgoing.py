@@ -355,6 +355,18 @@ def test_the_bare_message_stays_byte_for_byte(bare: bytes) -> None:
             assert found.annotations == expected
 
 
+def test_maps_that_a_consumer_notes_keep_strings_as_keys() -> None:
+    """A program asks for a key by a string, which is no symbol to those in Java."""
+    noted: FieldValue = {"k": "v", "within": [{"deep": 1}]}
+    message = came(build(body=WHOLE))
+    headers = {**(message.properties.headers or {}), "x-opt-map": noted}
+    found = sent(message.with_properties(message.properties.replace(headers=headers))).annotations["x-opt-map"]
+    assert found == noted
+    assert isinstance(found, dict)
+    keys = [*found, *found["within"][0]]
+    assert [type(key) for key in keys] == [str, str, str]
+
+
 def test_what_the_broker_adds_is_an_annotation() -> None:
     message = came(build(annotations={"x-opt-a": 1, "x-opt-b": 2}, body=WHOLE))
     headers: dict[str, FieldValue] = {

@@ -12,12 +12,13 @@ from batonmq.properties import AMQP10_TYPE
 from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.messages.deaths import DEATH_HEADER, DEATHS, deaths_of
-from batonmq.protocols.amqp10.messages.field_values import from_field
+from batonmq.protocols.amqp10.messages.field_values import from_field, text_or_octets
 from batonmq.protocols.amqp10.messages.framings import is_split
 from batonmq.protocols.amqp10.messages.heads import headers_of
 from batonmq.protocols.amqp10.messages.templates import address_annotations, annotations_section
 
 if TYPE_CHECKING:
+    from batonmq.fields import FieldValue
     from batonmq.message import Message
 
 
@@ -44,4 +45,13 @@ def _merge_changes(message: Message, sections: Sections, annotations: dict[objec
         if name == DEATH_HEADER and message.is_dead_letter and (deaths := deaths_of(value)) is not None:
             annotations[Symbol(DEATHS)] = deaths
         else:
-            annotations[Symbol(name) if name.isascii() else name] = from_field(value)
+            annotations[Symbol(name) if name.isascii() else name] = _noted(value)
+
+
+def _noted(value: FieldValue) -> object:
+    """What a consumer noted, as it said it as far as a header tells: the keys of its maps were strings, most likely."""
+    if isinstance(value, dict):
+        return {text_or_octets(name): _noted(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_noted(each) for each in value]
+    return from_field(value)

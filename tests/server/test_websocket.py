@@ -369,6 +369,21 @@ def test_another_subprotocol_is_another_session() -> None:
     assert Pair(SETTINGS).binary == []
 
 
+def test_octets_are_a_stream_in_messages_that_clients_take() -> None:
+    """Qpid JMS and protonj2 close the connection for a frame of more than 65,535 octets."""
+    pair = Pair(SETTINGS, "octets")
+    sent = bytes(range(256)) * 1000
+    pair.echo.output.append(sent)
+    frames = pair.exchange()
+    assert [(frame.opcode, frame.fin, len(frame.data)) for frame in frames] == [
+        (Opcode.BINARY, True, 65_535),
+        (Opcode.BINARY, True, 65_535),
+        (Opcode.BINARY, True, 65_535),
+        (Opcode.BINARY, True, 59_395),
+    ]
+    assert b"".join(frame.data for frame in frames) == sent
+
+
 def test_what_is_carried_as_octets_is_never_text() -> None:
     pair = Pair(SETTINGS, "octets")
     pair.echo.output.append(b"ascii")

@@ -1,7 +1,7 @@
 """A session carried by WebSocket (RFC 6455): itself a session, so that a connection serves it like any other.
 
     bytes -> HTTP request -> 101 -> frames -> payload -> the inner session
-    bytes <- frames       <- its output, each piece of it one message
+    bytes <- frames       <- its output, each piece of it one message, or several of a binary subprotocol
 
 The subprotocol determines the inner session. Input is a stream: a message may hold a part of one of the inner session's
 frames, or several. Output has the kind that the client used last, text or binary; output that is not UTF-8 is binary.
@@ -47,6 +47,10 @@ _silent.setLevel(logging.CRITICAL + 1)
 # The largest message until the inner session has first answered, to a log-in, in bytes: clients that cannot log in must
 # not fill the memory.
 FIRST_MESSAGE_SIZE = 64 * 1024
+
+# The largest message of a binary subprotocol that we send, in bytes: more than that in a frame is refused by clients on
+# Netty, Qpid JMS and protonj2 among them. These subprotocols are streams, whose pieces may be of any size.
+PIECE_MAX = 65_535
 
 _PAYLOAD = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 
@@ -288,6 +292,9 @@ class WebSocketSession:
             for piece in made.output:
                 if self._is_text and _is_utf8(piece):
                     protocol.send_text(piece)
+                elif protocol.subprotocol in self._binary:
+                    for at in range(0, len(piece), PIECE_MAX):
+                        protocol.send_binary(piece[at : at + PIECE_MAX])
                 elif piece:
                     protocol.send_binary(piece)
             if made.output:

@@ -48,6 +48,24 @@ class Unsupported(BrokerError):
     """The broker does not implement this part of the specification (540)."""
 
 
+CONDITIONS: dict[str, type[BrokerError]] = {
+    "not-found": NotFound,
+    "access-refused": AccessRefused,
+    "resource-locked": ResourceLocked,
+    "precondition-failed": PreconditionFailed,
+    "message-too-large": MessageTooLarge,
+    "resource-error": ResourceError,
+}
+"""How an answer to a management request names its error, so that nobody has to know it by its text."""
+
+
+def condition_of(error: BatonError) -> str:
+    """The condition of an error; a store that fails is a ``resource-error`` to clients. "": it has none."""
+    if isinstance(error, StoreError):
+        return "resource-error"
+    return next((name for name, kind in CONDITIONS.items() if isinstance(error, kind)), "")
+
+
 class StoreError(BatonError):
     """The store could not read or write: the disk is full, read-only or failing.
 

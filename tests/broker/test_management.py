@@ -88,7 +88,7 @@ def test_wrong_fields_are_refused(driven: Driven, operation: str, fields: dict[s
 @pytest.mark.parametrize("operation", ["peek", "pause", "resume", "purge", "delete", "replay"])
 def test_a_queue_that_is_not_there_is_said_so(driven: Driven, operation: str) -> None:
     found = ask(driven, f"queues.{operation}", queue="nowhere")
-    assert found == {"ok": False, "error": "no queue 'nowhere' in vhost '/'"}
+    assert found == {"ok": False, "error": "no queue 'nowhere' in vhost '/'", "condition": "not-found"}
 
 
 def test_a_listing_tells_how_a_queue_stands_and_hides_what_may_not_be_read(driven: Driven) -> None:
@@ -248,6 +248,7 @@ def test_half_a_pair_of_surrogates_is_refused(driven: Driven, value: bytes) -> N
     assert answer(driven) == {
         "ok": False,
         "error": "the request has half a pair of surrogates in it, which is no text",
+        "condition": "precondition-failed",
     }
     assert driven.operations.policies() == []
 

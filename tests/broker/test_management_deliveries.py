@@ -63,7 +63,11 @@ def test_a_renewed_delivery_is_held_for_longer(driven: Timed, held: Held) -> Non
     driven.wait(31)
     assert queue.counts().returned == 1
     found = ask(driven, "renew", channel=1, delivery_tag=7, milliseconds=60_000)
-    assert found == {"ok": False, "error": "no delivery 7 on channel 1 is held by this connection"}
+    assert found == {
+        "ok": False,
+        "error": "no delivery 7 on channel 1 is held by this connection",
+        "condition": "not-found",
+    }
 
 
 def test_a_delivery_is_released_with_a_delay(driven: Timed, held: Held) -> None:
@@ -85,7 +89,11 @@ def test_a_delivery_that_is_late_cannot_be_settled(driven: Timed) -> None:
     driven.wait(11)
     for operation, more in (("release", {"milliseconds": 0}), ("reject", {"reason": "late"})):
         found = ask(driven, operation, channel=1, delivery_tag=7, **more)
-        assert found == {"ok": False, "error": "no delivery 7 on channel 1 is held by this connection"}
+        assert found == {
+            "ok": False,
+            "error": "no delivery 7 on channel 1 is held by this connection",
+            "condition": "not-found",
+        }
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,17 @@ def test_each_call_is_in_the_table() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedServer]:
-    """``limited`` may do all with what is called mine, and ``asking`` send requests there, too; ``stranger`` may do all
-    in the virtual host other.
+    """``limited`` may do all with what is called mine, ``asking`` send requests there, too, and ``managing`` ask the
+    broker for anything; ``stranger`` may do all in the virtual host other.
     """
     only_mine = PermissionConfig(vhost="/", configure="^mine", write="^mine", read="^mine")
     and_queues = PermissionConfig(vhost="/", configure="^mine", write=r"^(mine|amq\.default$)", read="^mine")
+    with_answers = PermissionConfig(
+        vhost="/",
+        configure=r"^(mine|amq\.gen-)",
+        write=r"^(mine|amq\.(default$|gen-)|batonmq\.management$)",
+        read=r"^(mine|amq\.gen-)",
+    )
     here, there = (PermissionConfig(vhost=name, configure=".*", write=".*", read=".*") for name in ("/", "other"))
     config = a_config(
         vhost=(VhostConfig(name="other"),),
@@ -92,6 +98,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedServer]:
             UserConfig(name="guest", password="guest", permission=(here,)),
             UserConfig(name="limited", password=PASSWORD, permission=(only_mine,)),
             UserConfig(name="asking", password=PASSWORD, permission=(and_queues,)),
+            UserConfig(name="managing", password=PASSWORD, permission=(with_answers,)),
             UserConfig(name="stranger", password=PASSWORD, permission=(there,)),
         ),
     )
@@ -122,6 +129,22 @@ def test_without_the_right(server: ManagedServer, owner: Connection, row: Row, s
             row.call(mq)
         # The connection goes on.
         assert mq.count("mine") == 1
+    assert owner.count("theirs") == owner.count("mine") == 1
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    "row", [row for row in TABLE if row.name in ("stats", "peek", "purge", "replay")], ids=lambda row: row.name
+)
+def test_who_may_ask_without_the_right_is_told_by_the_answer(
+    server: ManagedServer, owner: Connection, row: Row, scheme: str
+) -> None:
+    with batonmq.connect(f"{scheme}://managing:{PASSWORD}@127.0.0.1:{server.port}/") as mq:
+        assert [message.body for message in mq.peek("mine")] == [b"m"]
+        with pytest.raises(AccessRefused, match=r"access to queue 'theirs' in vhost '/' refused for user 'managing'"):
+            row.call(mq)
+        with pytest.raises(NotFound, match="no queue 'mine2'"):
+            mq.peek("mine2")
     assert owner.count("theirs") == owner.count("mine") == 1
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from batonmq.broker import ManagedOperations, Permission, User
 from batonmq.broker.management.answering import carry_out
+from batonmq.broker.management.target import refusal
 from batonmq.errors import BrokerError, StoreError
 from tests.support.driven import Driven
 
@@ -17,7 +18,7 @@ def ask(
     answers: list[dict[str, Any]] = []
 
     def refuse(error: BrokerError | StoreError) -> None:
-        answers.append({"ok": False, "error": error.reason if isinstance(error, StoreError) else str(error)})
+        answers.append(dict(refusal(error)))
 
     asked = operations or driven.operations
     carry_out(asked, operation, fields, lambda answer: answers.append({"ok": True, **answer}), refuse)

@@ -14,7 +14,7 @@ from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.steps import Steps, wait_for
 from batonmq.engines.values import QueueOptions
-from batonmq.errors import AccessRefused, BrokerError, NotFound, ResourceError, ResourceLocked
+from batonmq.errors import CONDITIONS, BrokerError
 from batonmq.json_text import JsonError, read_json_as
 from batonmq.properties import Properties
 
@@ -26,13 +26,6 @@ Ask: TypeAlias = Callable[[Mapping[str, object]], Steps[Answer]]
 
 # The most messages in one answer.
 PEEK_MOST = 1_000
-# The beginnings of error texts, with their errors.
-_KINDS: tuple[tuple[str, type[BrokerError]], ...] = (
-    ("no ", NotFound),
-    ("access to ", AccessRefused),
-    ("cannot obtain exclusive access", ResourceLocked),
-    ("there is no room", ResourceError),
-)
 
 
 def asking(engine: Engine) -> Ask:
@@ -47,7 +40,7 @@ def asking(engine: Engine) -> Ask:
 
 
 def answer_in(body: bytes) -> Answer:
-    """The result in an answer. Raises NotFound, AccessRefused, ResourceLocked, ResourceError, BrokerError."""
+    """The result in an answer. Raises the error whose condition it tells, and BrokerError for any other."""
     try:
         answer = read_json_as(body, dict[str, object])
     except (JsonError, msgspec.ValidationError) as error:
@@ -55,7 +48,7 @@ def answer_in(body: bytes) -> Answer:
     if answer.get("ok") is True:
         return answer
     text = str(answer.get("error", "the broker refused it without a reason"))
-    raise next((kind for begin, kind in _KINDS if text.startswith(begin)), BrokerError)(text)
+    raise CONDITIONS.get(str(answer.get("condition")), BrokerError)(text)
 
 
 def list_queues(ask: Ask) -> Steps[list[QueueInfo]]:

@@ -14,7 +14,7 @@ from batonmq.broker.management.answering import OPERATIONS, carry_out
 from batonmq.broker.management.deliveries import ACCEPTANCE, delivery_in
 from batonmq.broker.model.outcomes import KEPT
 from batonmq.broker.operations.checks import MANAGEMENT
-from batonmq.errors import PreconditionFailed, StoreError, Unsupported
+from batonmq.errors import PreconditionFailed, StoreError, Unsupported, condition_of
 from batonmq.field_encoding import encode_name
 from batonmq.fields import FieldError
 from batonmq.json_text import JsonError, read_json
@@ -109,6 +109,13 @@ def accepted_in(targets: Sequence[object], message: Message) -> tuple[int, int] 
     return delivery_in(fields)
 
 
+def refusal(error: BrokerError | StoreError) -> Answer:
+    """The answer to a request that is refused."""
+    text = error.reason if isinstance(error, StoreError) else str(error)
+    condition = condition_of(error)
+    return {"ok": False, "error": text, **({"condition": condition} if condition else {})}
+
+
 class _Reply:
     """Sends the answer to the sender of a request."""
 
@@ -124,7 +131,7 @@ class _Reply:
 
     def refuse(self, error: BrokerError | StoreError) -> None:
         """Answer with an error."""
-        self._send({"ok": False, "error": error.reason if isinstance(error, StoreError) else str(error)})
+        self._send(refusal(error))
 
     def _send(self, answer: Answer) -> None:
         if self._reply_to:

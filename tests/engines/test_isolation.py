@@ -149,6 +149,16 @@ def test_who_may_ask_without_the_right_is_told_by_the_answer(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_worker_without_the_right_to_a_schedule_is_told_by_the_answer(
+    server: ManagedServer, owner: Connection, scheme: str
+) -> None:
+    app = batonmq.Worker(f"{scheme}://managing:{PASSWORD}@127.0.0.1:{server.port}/")
+    app.handler("theirs", schedule=batonmq.cron("* * * * *"))(lambda _: None)
+    with pytest.raises(AccessRefused, match=r"access to queue 'theirs' in vhost '/' refused for user 'managing'"):
+        app.run()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("row", TABLE, ids=IDS)
 def test_from_another_virtual_host(server: ManagedServer, owner: Connection, row: Row, scheme: str) -> None:
     with batonmq.connect(f"{scheme}://stranger:{PASSWORD}@127.0.0.1:{server.port}/other") as mq:

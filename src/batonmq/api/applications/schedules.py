@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from batonmq.api.handlers.handler import Handler
 from batonmq.api.options import require_feature
 from batonmq.engines.interface import Engine
 from batonmq.engines.messages import Message, encode_json
+from batonmq.engines.questions import answer_in
 from batonmq.engines.schedules import CRON, next_time
-from batonmq.errors import BrokerError, NotFound
+from batonmq.errors import NotFound
 
 __all__ = ["Schedule", "check_scheduled", "cron", "keep_schedule"]
 
@@ -63,7 +65,7 @@ def keep_schedule(engine: Engine, queue: str, schedule: Schedule) -> None:
     found = _schedules(engine, queue)
     for other, expression in found.items():
         if expression != schedule.expression:
-            _ask(engine, "queues.cancel", queue=queue, id=str(other))
+            _cancel(engine, queue, other)
     if schedule.expression not in found.values():
         if engine.capabilities.durable:
             _let_a_firing_pass(schedule)
@@ -79,7 +81,7 @@ def keep_schedule(engine: Engine, queue: str, schedule: Schedule) -> None:
     )
     # Every worker that sees several keeps the oldest.
     for number in same[1:]:
-        _ask(engine, "queues.cancel", queue=queue, id=str(number))
+        _cancel(engine, queue, number)
 
 
 def _let_a_firing_pass(schedule: Schedule) -> None:
@@ -104,16 +106,15 @@ def _schedules(engine: Engine, queue: str) -> dict[int, str]:
 
 
 def _ask(engine: Engine, operation: str, **fields: object) -> dict[str, Any]:
-    """Send a management request. Raises NotFound, BrokerError."""
+    """Send a management request. Raises the error in its answer."""
     future = engine.manage(Message(encode_json({"operation": operation, **fields}), durable=False))
     try:
-        answer = future.get().json(dict[str, Any])
+        return answer_in(future.get().body)
     finally:
         engine.forget(future)
-    if answer.get("ok") is True:
-        return answer
-    said = str(answer.get("error", "the broker refused it without a reason"))
-    if operation == "queues.cancel" and said.startswith("no delayed message"):
-        # Another worker was faster.
-        return answer
-    raise (NotFound if said.startswith("no queue") else BrokerError)(said)
+
+
+def _cancel(engine: Engine, queue: str, number: int) -> None:
+    # Another worker may be faster.
+    with contextlib.suppress(NotFound):
+        _ask(engine, "queues.cancel", queue=queue, id=str(number))

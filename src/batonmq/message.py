@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
+from batonmq.purity import mypyc_attr
+
 if TYPE_CHECKING:
     from batonmq.properties import Properties
 
@@ -54,6 +56,8 @@ def framing_of(code: int) -> Framing:
     return found
 
 
+# What it refers to never refers to it: the collector, which would look at each message several times, can do without.
+@mypyc_attr(acyclic=True)
 class Message:
     """A published message: its address, its properties and its body.
 
@@ -138,6 +142,7 @@ class Message:
         return f"<{type(self).__name__} to {self.exchange!r}/{self.routing_key!r}, {self.size} bytes>"
 
 
+@mypyc_attr(acyclic=True)
 class DeadLetter(Message):
     """A message that the broker has dead-lettered: its death headers (x-death and the like) are the broker's own."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 from pamqp import body, commands as spec, frame, header
 
 from batonmq.broker.routing.direct_replies import NOBODY
@@ -172,6 +173,43 @@ def test_delivery_tags_of_a_run_follow_one_another() -> None:
         (9, False, "k"),
     ]
     assert [content.value for content in frames if isinstance(content, body.ContentBody)] == [b"a", b"bc", b"d"]
+
+
+A_CHANGE = st.sampled_from(["size", "key", "properties", "framing", "redelivered"])
+
+
+@given(
+    st.integers(0, 600),
+    st.sampled_from([0, 1, 16, 1000, 2040, 2048, 2049]),
+    st.sampled_from([1, 250, 2**32 - 3, 2**62 + 255]),
+    st.booleans(),
+    st.sampled_from([0, 1000, 4096]),
+    st.dictionaries(st.integers(0, 599), A_CHANGE, max_size=2),
+)
+def test_many_that_are_alike_are_what_they_are_one_by_one(
+    count: int, size: int, first: int, framed: bool, frame_max: int, changes: dict[int, str]
+) -> None:
+    kept = published(b"y" * max(size, 1))
+    run = []
+    for number in range(count):
+        data = bytes((number & 0xFF,)) * size
+        one = kept if framed else Message(kept.exchange, kept.routing_key, PROPERTIES, data)
+        change = changes.get(number)
+        if change == "size":
+            one = Message(kept.exchange, kept.routing_key, PROPERTIES, data + b"x")
+        elif change == "key":
+            one = Message(kept.exchange, "other", PROPERTIES, data)
+        elif change == "properties":
+            one = Message(kept.exchange, kept.routing_key, EMPTY, data)
+        elif change == "framing":
+            one = Message(kept.exchange, kept.routing_key, PROPERTIES, data) if framed else kept
+        run.append(queued(one, 1 if change == "redelivered" else 0))
+    together: list[bytes] = []
+    append_deliveries(together, deliver_prefix(1, "c"), first, 1, run, frame_max)
+    each: list[bytes] = []
+    for at, one_queued in enumerate(run):
+        append_deliveries(each, deliver_prefix(1, "c"), first + at, 1, [one_queued], frame_max)
+    assert b"".join(together) == b"".join(each)
 
 
 def test_a_consumer_is_sent_messages_of_changing_addresses() -> None:

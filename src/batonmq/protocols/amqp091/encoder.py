@@ -42,6 +42,10 @@ _ack_fields = struct.Struct(">BHIHHQBB").pack
 _END: Final = bytes((FRAME_END,))
 # The octets after the first seven of a delivery tag: its last octet, and redelivered. Built once, not per delivery.
 _FIRST_TIME: Final = tuple(bytes((octet, 0)) for octet in range(256))
+# So many messages of one size, up to that size, are written in one piece.
+_ALIKE: Final = 8
+_ALIKE_OCTETS: Final = 2048
+_LAST_OCTETS: Final = bytes(range(256))
 _AGAIN: Final = tuple(bytes((octet, 1)) for octet in range(256))
 
 
@@ -159,6 +163,8 @@ def append_deliveries(
         b = [t.queued(t.published(bytes(16)))] * 1000; p = t.deliver_prefix(1, 'c')"
         "t.append_deliveries([], p, 5, 1, b, 131072)"           (1000 times; 2 for both 1: another channel)
     """
+    if len(batch) >= _ALIKE and _append_alike(out, prefix, delivery_tag, batch, frame_max):
+        return
     room = frame_max - FRAME_OVERHEAD
     framing = prefix.framing
     head = b""
@@ -191,3 +197,63 @@ def append_deliveries(
         else:
             out += (head, fields, prefix.tail, content_frames(channel, message, frame_max))
         delivery_tag += 1
+
+
+def _append_alike(
+    out: list[bytes], prefix: DeliverPrefix, delivery_tag: int, batch: list[QueuedMessage], frame_max: int
+) -> bool:
+    """Append deliveries that differ in their tags and bodies alone: up to 256 are joined, and then numbered.
+
+    False: they differ in more, or are large, and nothing was appended.
+    """
+    first = batch[0].message
+    exchange, routing_key, properties, framing = first.exchange, first.routing_key, first.properties, first.framing
+    size = len(first.payload)
+    is_body = framing is None
+    most = min(frame_max - FRAME_OVERHEAD if is_body else frame_max, _ALIKE_OCTETS)
+    if not 0 < size <= most or not (is_body or framing is prefix.framing) or not _are_alike(batch):
+        return False
+    payloads = [queued.message.payload for queued in batch]
+    if routing_key is not prefix.routing_key or exchange is not prefix.exchange:
+        prefix.address(exchange, routing_key)
+    tail = prefix.tail
+    end = b""
+    if is_body:
+        if size != prefix.size or properties is not prefix.properties:
+            prefix.content(properties, size)
+        tail += prefix.header
+        end = _END
+    count = len(payloads)
+    at = 0
+    while at < count:
+        tag = delivery_tag + at
+        last_octet = tag & 0xFF
+        stop = min(at + 256 - last_octet, count)
+        # What stands between two bodies; the first has nothing before it that ends.
+        between = b"".join((end, prefix.head, tag.to_bytes(8, "big"), b"\x00", tail))
+        frames = bytearray(between).join([b"", *payloads[at:stop]])
+        frames[len(end) + len(prefix.head) + 7 :: len(between) + size] = _LAST_OCTETS[
+            last_octet : last_octet + stop - at
+        ]
+        del frames[: len(end)]
+        frames += end
+        out.append(bytes(frames))
+        at = stop
+    return True
+
+
+def _are_alike(batch: list[QueuedMessage]) -> bool:
+    """Have the messages one address, one framing, bodies of one size, and were none delivered before?"""
+    first = batch[0].message
+    exchange, routing_key, properties, framing = first.exchange, first.routing_key, first.properties, first.framing
+    size = len(first.payload)
+    is_body = framing is None
+    for queued in batch:
+        message = queued.message
+        if message.routing_key is not routing_key or message.exchange is not exchange or queued.returns:
+            return False
+        if message.framing is not framing or len(message.payload) != size:
+            return False
+        if is_body and (message.size != size or message.properties is not properties):
+            return False
+    return True

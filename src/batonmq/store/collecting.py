@@ -107,8 +107,9 @@ class Collecting(Store):
         inserts = self._inserts
         deletes = self._deletes
         for queued in settled:
-            if inserts.pop(row := queued.row, None) is None:
-                deletes.append(row)
+            # While a backlog is drained there are none.
+            if not inserts or inserts.pop(queued.row, None) is None:
+                deletes.append(queued.row)
                 if queued.message.shared_id:
                     self._collected.orphans.append(queued.message.shared_id)
 

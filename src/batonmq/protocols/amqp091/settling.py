@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from batonmq.protocols.amqp091 import methods
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp091.transaction import Taken, Transaction
     from batonmq.protocols.sessions.counts import MessageCounts
     from batonmq.queued import QueuedMessage
-
-_holder_of = attrgetter("holder")
 
 
 class Settling(Settler):
@@ -173,8 +169,18 @@ class Settling(Settler):
 def _by_consumer(held: Iterable[QueuedMessage]) -> dict[AmqpConsumer, int]:
     """How many of these deliveries each consumer was given, without fetched ones."""
     counts: dict[AmqpConsumer, int] = {}
-    for consumer, run in groupby(held, _holder_of):
-        # All holders are consumers of this channel.
-        if isinstance(consumer, AmqpConsumer):
-            counts[consumer] = counts.get(consumer, 0) + len(list(run))
+    # Runs of one consumer, as a channel seldom has many.
+    last: AmqpConsumer | None = None
+    count = 0
+    for queued in held:
+        holder = queued.holder
+        if holder is not last:
+            if last is not None:
+                counts[last] = counts.get(last, 0) + count
+            # All holders are consumers of this channel.
+            last = holder if isinstance(holder, AmqpConsumer) else None
+            count = 0
+        count += 1
+    if last is not None:
+        counts[last] = counts.get(last, 0) + count
     return counts

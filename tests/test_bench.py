@@ -133,8 +133,8 @@ def test_messages_go_through_a_broker(programs: Path, tmp_path: Path) -> None:
             assert found.consumed
             assert (found.p50 is None) == (size == 0)
         assert load.run(programs / "amqp10load", mode="pub", **amqp10).consumed is None
-        for count, credit in ((110, 7), (40, 1000)):
-            options = {**amqp10, "mode": "sub", "count": count, "credit": credit}
+        for count, credit, renew, settle in ((110, 7, 1, 1), (40, 1000, 0, 100)):
+            options = {**amqp10, "mode": "sub", "count": count, "credit": credit, "renew": renew, "settle": settle}
             assert load.run(programs / "amqp10load", **options).published is None
         stomp: dict[str, str | int] = {"port": broker.stomp_port, "dest": "/queue/s", "count": 150}
         for size, window in ((0, 0), (16, 1), (200_000, 40)):

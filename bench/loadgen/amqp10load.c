@@ -19,7 +19,6 @@
 
 enum {
     BATCH = 1 << 16,       /* bytes that are handed to the system at once */
-    SETTLE_EVERY = 100,    /* deliveries that are settled by one disposition */
     TRANSFER_ROOM = 64,    /* more than a transfer has beside its payload */
     SECTIONS_ROOM = 32,    /* more than a message has beside its body */
     MORE_FIELDS = 6,       /* of a transfer, up to `more` */
@@ -31,6 +30,7 @@ enum {
 };
 
 static long port = 5672, count = 100000, size = 16, persistent = 0, window = 1000, settled = 0, credit = 1000, latency = 0;
+static long settle_every = 100, renew = 0;
 static const char *address = "load", *mode = "both", *user = "guest", *password = "guest";
 
 /* A message that is sent over and over: its frames, and where in them each has its numbers. */
@@ -216,12 +216,12 @@ static void consume(struct span *span)
         if (!open)
             first = id;
         open = true;
-        if (taken % SETTLE_EVERY != 0 && taken != given && taken != count)
+        if (taken % settle_every != 0 && taken != given && taken != count)
             continue;
         if (!settled)
             settle(&link, first, id);
         open = false;
-        if (given < count && given - taken <= credit / 2) { /* no more than there are to come */
+        if (given < count && given - taken <= credit - renew) { /* no more than there are to come */
             given = count - taken < credit ? count : taken + credit;
             give_credit(&link, (uint32_t)taken, (uint32_t)(given - taken));
         }
@@ -238,11 +238,17 @@ int main(int argc, char **argv)
         {"count", &count, NULL},     {"address", NULL, &address},     {"size", &size, NULL},
         {"mode", NULL, &mode},       {"persistent", &persistent, NULL}, {"window", &window, NULL},
         {"settled", &settled, NULL}, {"credit", &credit, NULL},       {"lat", &latency, NULL},
-        {NULL, NULL, NULL},
+        {"settle", &settle_every, NULL}, {"renew", &renew, NULL},  {NULL, NULL, NULL},
     };
     read_options(argc, argv, options);
     if (credit < 1)
         fail("credit=%ld: at least one", credit);
+    if (settle_every < 1)
+        fail("settle=%ld: at least one", settle_every);
+    if (renew > credit)
+        fail("renew=%ld: no more than the credit, %ld", renew, credit);
+    if (renew == 0)
+        renew = (credit + 1) / 2;
     if (latency)
         latency_measure(count, size);
     run(mode, count, produce, consume);

@@ -265,7 +265,7 @@ def _serve_another() -> None:
     here, there = socket.socketpair()
     ended = threading.Event()
     try:
-        Guest(core, there, Claims(core, Roll(NOWHERE), {}), lambda _: ended.set()).start()
+        Guest(core, there, Claims(core, Roll(NOWHERE), {}), lambda _: ended.set(), lambda: True).start()
         link = Link(here)
         link.greet()
         engine = SharedEngine(NOWHERE, Reached(link, None))

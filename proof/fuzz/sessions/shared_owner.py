@@ -107,7 +107,7 @@ class OwnerAttack:
     def _guest(self) -> tuple[socket.socket, threading.Event]:
         here, there = socket.socketpair()
         ended = threading.Event()
-        Guest(self._core, there, self._claims, lambda _: ended.set()).start()
+        Guest(self._core, there, self._claims, lambda _: ended.set(), lambda: True).start()
         return here, ended
 
     # ------------------------------------------------------------------ what it says

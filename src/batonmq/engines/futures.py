@@ -99,6 +99,11 @@ class Future(Generic[T]):
         callback()
 
     @property
+    def is_ready(self) -> bool:
+        """Would ``get`` return at once?"""
+        return self.done
+
+    @property
     def failed(self) -> bool:
         """Is it done, with an error?"""
         return self._error is not None

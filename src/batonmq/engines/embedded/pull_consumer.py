@@ -41,6 +41,10 @@ class NotedReceive(Receive):
         super().__init__(most)
         self.commit: Future[None] | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        return self.done and (self.commit is None or self.commit.done)
+
     def get(self) -> list[Incoming]:
         if not self.done:
             self.wait()

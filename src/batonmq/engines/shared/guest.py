@@ -1,7 +1,8 @@
 """Another process, seen from the owner: commands come in, answers go out.
 
 There are two threads: one reads and executes, the other waits for commits and answers. So a send that waits for its
-commit does not delay the next command, and commands that come during a commit share the next one.
+commit does not delay the next command, and commands that come during a commit share the next one. As long as there is
+only one command at a time, the first thread answers as well.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from typing import BinaryIO, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from batonmq.engines.forks import when_forked
 from batonmq.engines.futures import Future
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.claims import Claims
+from batonmq.engines.shared.command_stream import CommandStream
 from batonmq.engines.shared.guest_answers import GuestAnswers, say_done
 from batonmq.engines.shared.guest_commands import GuestCommands
 from batonmq.engines.shared.guest_engine import GuestEngine
@@ -35,15 +36,22 @@ log = logging.getLogger("batonmq.embedded")
 class Guest:
     """Serves one process over one socket, from ``start`` until it is gone or dismissed."""
 
-    def __init__(self, core: Core, peer: socket.socket, claims: Claims, on_end: Callable[[Guest], None]) -> None:
-        """``on_end`` is called when the guest is gone."""
+    def __init__(
+        self,
+        core: Core,
+        peer: socket.socket,
+        claims: Claims,
+        on_end: Callable[[Guest], None],
+        is_only: Callable[[], bool],
+    ) -> None:
+        """``on_end`` is called when the guest is gone. ``is_only``: is there no other one?"""
         self._core = core
         self._claims = claims
         self._peer = peer
-        self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
+        self._stream = CommandStream(peer)
         self._on_end = on_end
         self._engine = GuestEngine(core, claims)
-        self._says = GuestAnswers(peer)
+        self._says = GuestAnswers(peer, self._stream, is_only)
         self._commands = GuestCommands(core, self._engine, self._says)
         # The number of the last command that was begun.
         self._last = 0

@@ -95,7 +95,7 @@ class Host:
             if self._is_closed:
                 peer.close()
                 return
-            guest = Guest(self._core, peer, self.claims, self._guests.discard)
+            guest = Guest(self._core, peer, self.claims, self._guests.discard, lambda: len(self._guests) == 1)
             self._guests.add(guest)
             guest.start()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batonmq.engines.embedded.core import Core
-from batonmq.engines.shared import answers
 from batonmq.engines.shared.guest_answers import GuestAnswers
 
 __all__ = ["SettledNotices"]
@@ -24,7 +23,7 @@ class SettledNotices:
         store = self._core.store
         if not store.has_work():
             # There is nothing to write: the message was only in memory.
-            self._says.say(answers.Settled(number))
+            self._says.say_settled(number)
         elif self._batch == store.batch:
             self._last[0] = number
         else:
@@ -40,6 +39,6 @@ class SettledNotices:
                 # It is tried again, with a later batch.
                 self._announce(last)
             else:
-                self._says.say(answers.Settled(last[0]))
+                self._says.say_settled(last[0])
 
         future.when_done(then)

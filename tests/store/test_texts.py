@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.support.driven import Driven
 
+from batonmq import points
 from batonmq.message import Message
 from batonmq.properties import Properties
-from batonmq.store.batch import Batch
 from batonmq.store.texts import from_file, to_file
 
 NAMES = [b"plain", "grün".encode(), b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"a\0b", b""]
@@ -67,19 +67,19 @@ def test_durable_queues_exchanges_and_bindings_of_such_names_survive(driven: Dri
     assert name not in driven.operations.vhost.router.exchanges
 
 
-def test_a_batch_that_cannot_be_written_is_refused_and_the_next_one_is_kept(
-    driven: Driven, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_batch_that_cannot_be_written_is_refused_and_the_next_one_is_kept(driven: Driven) -> None:
     driven.queue()
     driven.settle()
     driven.publish("lost")
 
-    def broken(_batch: Batch, _db: object) -> None:
+    def broken() -> None:
         raise KeyError("a fault of ours")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Batch, "write", broken)
+    points.arm("stage.rows", broken)
+    try:
         driven.attempt()
+    finally:
+        points.disarm()
     assert driven.broker.store.error is not None
     driven.attempt()
     driven.publish("kept")

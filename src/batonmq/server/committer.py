@@ -59,7 +59,7 @@ class Committer:
         # Is the loop committing? What comes up at the end of that is left to the thread, so that it ends.
         self._is_at_it = False
         self._requests: SimpleQueue[bool] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="batonmq-commits", daemon=True)
+        self._worker = threading.Thread(target=self._run, name="batonmq-commits", daemon=True)
         self._is_committing = False
         self._retry: asyncio.TimerHandle | None = None
         self._waiting: list[asyncio.Future[None]] = []
@@ -68,7 +68,7 @@ class Committer:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._worker.start()
 
     def kick(self, *, is_quiet: bool = False) -> None:
         """Start a commit if there is something to commit and no other is running.
@@ -145,5 +145,5 @@ class Committer:
             self._retry.cancel()
             self._retry = None
         self._requests.put(False)
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._worker.is_alive():
+            self._worker.join()

@@ -14,6 +14,7 @@ import apsw
 
 from batonmq.errors import StoreError
 from batonmq.points import reached
+from batonmq.purity import mypyc_attr
 from batonmq.store.batch import Batch
 from batonmq.store.claim import Claim
 from batonmq.store.collecting import Collecting
@@ -48,6 +49,7 @@ BRIEF_BYTES = 32 << 10
 PAGE_SIZE = 8192
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class SqliteStore(Collecting):
     """Keeps everything in one file, which one process at a time may use."""
 

@@ -29,6 +29,8 @@ amqps_port = 0
 tls_port = "off"
 [websocket]
 tls_port = "off"
+[management]
+tls_port = "off"
 """)
     return file
 

@@ -1,7 +1,7 @@
 """The owner's answers to another process: each as soon as it is ready, after the commit that it waits for.
 
 A process that is the only one, and asks for one thing at a time, is answered by the thread that does what it asks, and
-makes the commit as well: to wake another one for that cost both processes a quarter of their time. Where more is asked
+makes the commit as well: to wake another one for that cost both processes a seventh of their time. Where more is asked
 at a time, a thread of each process waits for commits and answers, so that the rest is done while the disk works, and
 shares the next commit.
 """

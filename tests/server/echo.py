@@ -14,7 +14,7 @@ from batonmq.broker.model.turn_time import TurnTime
 from batonmq.clock import Clock
 from batonmq.errors import StoreError
 from batonmq.protocols.sessions.counts import ConnectionCounts
-from batonmq.protocols.sessions.standing import FINISHED, SUSPENDED
+from batonmq.protocols.sessions.standing import FINISHED, LEFT, SUSPENDED
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import AmqpConfig, Config, LimitsConfig, ListenerConfig
 from batonmq.server.interface import Host, Timetable
@@ -115,7 +115,7 @@ class EchoSession:
         self.broker = broker
         self.output: list[bytes] = []
         self.counts = ConnectionCounts()
-        self.finished = False
+        self.finished = self.left = False
         self.suspended = False
         self.received = 0
         self.pieces = 0
@@ -136,6 +136,9 @@ class EchoSession:
         if data.startswith(b"finish"):
             self.output.append(b"goodbye")
             self.finished = True
+        elif data.startswith(b"leave"):
+            self.output.append(b"goodbye")
+            self.finished = self.left = True
         elif self.is_storing or data.startswith(b"store"):
             self.is_storing = True
             self.broker.store.pending_bytes += len(data)
@@ -152,7 +155,7 @@ class EchoSession:
             self.output.append(data)
 
     def standing(self) -> int:
-        return (FINISHED if self.finished else 0) | (SUSPENDED if self.suspended else 0)
+        return (FINISHED if self.finished else 0) | (LEFT if self.left else 0) | (SUSPENDED if self.suspended else 0)
 
     def needs_flow_control(self) -> bool:
         return self.pieces in self.flow_at

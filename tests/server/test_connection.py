@@ -101,6 +101,29 @@ def test_a_finished_session_says_its_last_words_before_the_socket_closes(run: Ru
     run(main())
 
 
+@pytest.mark.parametrize(("leaving", "is_open"), [(60.0, True), (0.05, False)])
+def test_a_client_that_has_asked_for_the_end_may_close_first(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaving: float, is_open: bool
+) -> None:
+    monkeypatch.setattr("batonmq.server.outgoing.LEAVING_SECONDS", leaving)
+    monkeypatch.setattr("batonmq.server.outgoing.LINGER_SECONDS", 120.0)
+
+    async def main() -> None:
+        async with echo_server(tmp_path) as served:
+            reader, writer = await served.connect()
+            writer.write(b"leave")
+            assert await reader.readexactly(7) == b"goodbye"
+            if is_open:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(reader.read(), 0.2)
+            else:
+                assert await reader.read() == b""
+            writer.close()
+            await until(lambda: served.sessions[0].is_lost)
+
+    run(main())
+
+
 def test_a_client_that_does_not_close_after_the_end_is_cut(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -282,7 +282,7 @@ class Connection(asyncio.BufferedProtocol):
         standing = session.standing()
         if standing & FINISHED:
             self._is_ended = True
-            self._outgoing.close(self._context.loop)
+            self._outgoing.close(self._context.loop, is_left=bool(standing & standings.LEFT))
         elif standing & standings.BACKLOG or self._unread:
             holds.hold(BACKLOG)
             if not self._is_in_line and not holds.reasons & UNREAD and not standing & standings.SUSPENDED:

@@ -19,6 +19,10 @@ UNSENT_LIMIT = 4 * UNSENT_HIGH
 # How long a client has to read the rest and close its side at the end, in seconds.
 LINGER_SECONDS = 2.0
 
+# How long a client that has asked for the end has to close its side first. Some take an end of the socket that comes
+# together with the answer for a lost connection.
+LEAVING_SECONDS = 0.5
+
 
 class Outgoing:
     """The sending side of one socket."""
@@ -55,8 +59,10 @@ class Outgoing:
         if transport.get_write_buffer_size() > UNSENT_LIMIT:
             self._holds.hold(UNREAD)
 
-    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+    def close(self, loop: asyncio.AbstractEventLoop, *, is_left: bool = False) -> None:
         """Close our side, and read what the client still sends until it closes its own.
+
+        ``is_left``: the client is to close first, and has half a second for that.
 
         Closing a socket with unread bytes makes the system send a reset, and the client would lose output that it has
         not read yet, such as the error that explains the close.
@@ -66,6 +72,15 @@ class Outgoing:
             return
         self._linger = loop.call_later(LINGER_SECONDS, transport.abort)
         self._holds.release(SUSPENDED | STORE_FULL | UNREAD | BACKLOG)
+        if is_left:
+            loop.call_later(LEAVING_SECONDS, self._close_side)
+        else:
+            self._close_side()
+
+    def _close_side(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
         if transport.can_write_eof():
             with contextlib.suppress(OSError):  # the client is gone already, which the loop is about to tell
                 transport.write_eof()

@@ -71,7 +71,8 @@ class Connection(ClosingConnection):
             self._say(methods.ConnectionCloseOk())
             if self.state < CLOSING:
                 self._link.log.left(f"{method.reply_code} {method.reply_text}")
-                self.finish()
+                # The client closes the socket, as it does with RabbitMQ.
+                self.finish(is_left=True)
         elif self.state >= CLOSING:
             if isinstance(method, methods.ConnectionCloseOk):
                 self.finish()

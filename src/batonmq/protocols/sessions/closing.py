@@ -71,13 +71,16 @@ class ClosingConnection(metaclass=ABCMeta):
         self.state = CLOSING
         self._closing_since = self._link.broker.clock.monotonic()
 
-    def finish(self) -> None:
-        """End the output: what was said is sent, and the socket closed. What is held still goes back."""
+    def finish(self, *, is_left: bool = False) -> None:
+        """End the output: what was said is sent, and the socket closed. What is held still goes back.
+
+        ``is_left``: the client closes the socket.
+        """
         if self.state < CLOSING:
             self.release()
         self.state = CLOSED
         self._link.intake.close()
-        self._link.output.finish()
+        self._link.output.finish(is_left=is_left)
 
     def lost(self) -> None:
         """The socket is gone: give back what the client held."""

@@ -16,7 +16,7 @@ OUTPUT_MAX: Final = 1 << 20
 class Output:
     """Collects output until the server takes it, at the end of its turn."""
 
-    __slots__ = ("_behind", "_host", "chunks", "finished", "limit", "unsent")
+    __slots__ = ("_behind", "_host", "chunks", "finished", "is_left", "limit", "unsent")
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -29,6 +29,8 @@ class Output:
         """Deliveries wait while `unsent` is not below this; 0 while the client does not read."""
         self.finished = False
         """Is there no more output? Then the server sends what is left and closes the socket."""
+        self.is_left = False
+        """Does the client close the socket?"""
 
     def send(self, data: bytes) -> None:
         """Send bytes at the end of the turn."""
@@ -77,9 +79,10 @@ class Output:
         """Note whether the client reads its output. While it does not, deliveries have no room."""
         self.limit = UNSENT_MAX if is_writable else 0
 
-    def finish(self) -> None:
-        """End the output: the server sends what is left and closes the socket."""
+    def finish(self, *, is_left: bool = False) -> None:
+        """End the output: the server sends what is left and closes the socket; ``is_left``: the client closes it."""
         self.finished = True
+        self.is_left = is_left
         self._host.wake()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from batonmq.protocols.sessions.standing import BACKLOG, FINISHED, HELD, SUSPENDED
+from batonmq.protocols.sessions.standing import BACKLOG, FINISHED, HELD, LEFT, SUSPENDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,9 +80,9 @@ class Session(Generic[_Event]):
     # ------------------------------------------------------------------ what the server asks
 
     def standing(self) -> int:
-        """Its standing: the sum of FINISHED, SUSPENDED, BACKLOG and HELD."""
+        """Its standing: the sum of FINISHED, LEFT, SUSPENDED, BACKLOG and HELD."""
         link = self._link
-        standing = FINISHED if link.output.finished else 0
+        standing = (FINISHED | LEFT if link.output.is_left else FINISHED) if link.output.finished else 0
         if link.intake.suspended:
             standing |= SUSPENDED
         if link.intake.waiting:

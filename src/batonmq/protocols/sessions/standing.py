@@ -6,6 +6,8 @@ from typing import Final
 
 FINISHED: Final = 1
 """The conversation is over: the server sends the remaining output and closes the socket."""
+LEFT: Final = 16
+"""With FINISHED: the client has asked for the end, and closes the socket when it has read the answer."""
 SUSPENDED: Final = 2
 """The session waits for the store, or for a log-in: the server reads nothing from the client."""
 BACKLOG: Final = 4

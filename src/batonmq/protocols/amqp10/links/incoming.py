@@ -251,7 +251,8 @@ class IncomingLink:
             routing_key = self._reader.subject_of(data) or ""
         publisher = self._parts.publisher
         route = publisher.route(exchange, routing_key)
-        if not (exchange or route.targets or opened.is_anonymous):
+        # While the store cannot write, no route knows its targets.
+        if route.by_key and not (exchange or route.targets or opened.is_anonymous):
             self._parts.connection.nodes.declare_again(opened)
             route = publisher.route(exchange, routing_key)
         return route, to, self._reader.read(data, exchange, routing_key)

@@ -151,12 +151,21 @@ def test_a_port_of_a_flag_is_one_that_the_broker_must_have() -> None:
     config = parse_config("[stomp]\nport='off'\n[websocket]\npath='/mq'", "x")
     changed = config.with_flags(stomp_port=61613, websocket_port="off")
     assert changed.stomp == StompConfig(port=61613, required=True)
-    assert changed.websocket == WebSocketConfig(port="off", path="/mq", required=True)
+    assert changed.websocket == WebSocketConfig(port="off", tls_port="off", path="/mq", required=True)
     # The address is meant for all that listens, and asks for no port.
     everywhere = Config().with_flags(host="*")
     assert everywhere.listener == (ListenerConfig(host="*"),)
     assert everywhere.stomp == StompConfig(host="*")
     assert everywhere.websocket == WebSocketConfig(host="*")
+
+
+def test_off_as_a_flag_is_off_with_tls_too() -> None:
+    config = parse_config("[stomp]\ntls_port=7\n[tls]\ncertificate='broker.pem'", "x")
+    changed = config.with_flags(stomp_port="off", websocket_port="off", management_port="off")
+    for table in (changed.stomp, changed.websocket, changed.management):
+        assert (table.port, table.tls_port) == ("off", "off")
+    # In a file each key is for itself: this is how a broker listens with TLS only.
+    assert parse_config("[stomp]\nport='off'", "x").stomp.tls_port == 61614
 
 
 def test_users_and_virtual_hosts_are_taken_over() -> None:

@@ -192,9 +192,11 @@ _Listening = TypeVar("_Listening", StompConfig, WebSocketConfig, ManagementConfi
 
 
 def _with_address(listening: _Listening, host: str | None, port: OptionalPort | None) -> _Listening:
-    """A port that was given on the command line must be available."""
+    """A port that was given on the command line must be available; "off" there is for the port with TLS, too."""
     if host is not None:
         listening = msgspec.structs.replace(listening, host=host)
+    if port == "off":
+        listening = msgspec.structs.replace(listening, tls_port=port)
     if port is not None:
         listening = msgspec.structs.replace(listening, port=port, required=True)
     return listening

@@ -23,7 +23,7 @@ from batonmq.server.authenticator import MOST_REFUTED, Authenticator
 from batonmq.server.broker_server import Server
 from batonmq.server.config import AmqpConfig, Config, ListenerConfig, ServerConfig, StompConfig, WebSocketConfig
 from batonmq.server.fair_line import DOUBT, MOST_KNOWN, MOST_OF_ADDRESS, FairLine, FairLines, network
-from batonmq.server.log_ins import LogIns
+from batonmq.server.log_ins import PROMPT_MAX, LogIns
 from batonmq.server.passwords import hash_password, verify_password
 from batonmq.server.users import PermissionEntry, UserEntry, UserFile, guest_account
 
@@ -323,6 +323,38 @@ def test_checks_have_what_the_processors_have_left_and_a_share_if_that_is_nothin
     assert set(found) == {last, stepped_back}
 
 
+def test_the_first_refusals_of_an_address_are_prompt(run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password_threads, "verify_password", lambda password, _: password == "secret")
+
+    async def main() -> None:
+        clock = HandClock()
+        authenticator = Authenticator(file, {}, guest_account(["/"]))
+        made = LogIns(authenticator, asyncio.get_running_loop(), 3600.0, clock)
+        answers: list[LogInAnswer] = []
+
+        def try_it(password: str, peer: str) -> None:
+            made.authenticate("ann", password, peer, answers.append, is_loopback=False, protocol="stomp")
+
+        for number in range(PROMPT_MAX):
+            # A password that was not checked, and one of which it is known that it is wrong, are answered alike.
+            try_it("wrong", f"10.0.0.1:{number}")
+            assert len(answers) == number, "the callback is never called at once"
+            await until(lambda number=number: len(answers) == number + 1)  # type: ignore[misc]
+        try_it("wrong", "10.0.0.1:99")
+        try_it("wrong", "10.0.0.2:1")
+        await until(lambda: len(answers) == PROMPT_MAX + 1)
+        assert answers == [None] * (PROMPT_MAX + 1)
+        try_it("secret", "10.0.0.1:100")
+        await until(lambda: len(answers) == PROMPT_MAX + 2)
+        assert isinstance(answers[-1], User), "others of that address do not wait for it"
+        clock.now += 60 / PROMPT_MAX
+        try_it("wrong", "10.0.0.1:101")
+        await until(lambda: len(answers) == PROMPT_MAX + 3)
+        made.stop()
+
+    run(main())
+
+
 def test_a_refusal_takes_its_time_and_holds_up_nobody(
     run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +363,10 @@ def test_a_refusal_takes_its_time_and_holds_up_nobody(
     async def main(refusal_seconds: float) -> None:
         loop = asyncio.get_running_loop()
         made = log_ins(file, refusal_seconds)
+        first: list[LogInAnswer] = []
+        for _ in range(PROMPT_MAX):
+            made.authenticate("ann", "wrong", "peer", first.append, is_loopback=False, protocol="amqp091")
+        await until(lambda: len(first) == PROMPT_MAX)
         answers: list[tuple[str, float]] = []
         start = loop.time()
 

@@ -1,6 +1,7 @@
 """Log-ins under way: scrypt in threads, so that the loop goes on, and a refusal that takes its time.
 
-A refused client waits a second without holding up anybody. The threads stand behind all others (`PasswordThreads`), so
+A refused client waits a second without holding up anybody, but for the first few of an address (`PROMPT_MAX`). The
+threads stand behind all others (`PasswordThreads`), so
 that a flood of wrong passwords slows down no messages. Two checks run at a time, the others wait in `FairLines`, by
 address and name; clients of one address that come with the same name and password share one check. Who finds no place
 has not been refused: the answer is `Busy`, to try again. An address from which too many failed is refused without a
@@ -14,6 +15,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from batonmq.broker.model.access import BUSY, LogInAnswer
 from batonmq.clock import Clock
@@ -26,11 +28,17 @@ from batonmq.server.password_threads import THREADS, PasswordThreads
 from batonmq.server.refusals import Refusals
 from batonmq.server.users import GUEST
 
-__all__ = ["REFUSAL_SECONDS", "Attempt", "LogIns"]
+__all__ = ["PROMPT_MAX", "REFUSAL_SECONDS", "Attempt", "LogIns"]
 
 logger = logging.getLogger(__name__)
 
 REFUSAL_SECONDS = 1.0
+"""How long a refusal waits. It keeps a client that tries again at once, with a password that has changed, from using up
+its address's allowance of failures; guessing many at a time is what the allowance and the checks themselves limit."""
+
+PROMPT_MAX: Final = 5
+"""How many of an address's refusals in a minute are answered without that wait: some clients give a log-in less than a
+second, and whoever has a wrong password should be told that it is wrong, not find a broker that says nothing."""
 
 Callback = Callable[[LogInAnswer], None]
 
@@ -90,13 +98,16 @@ class LogIns:
         self._line: FairLines[Check] = FairLines(clock)
         self._refusals = Refusals(clock, logger, "log-ins")
         self._failures = FailedLogIns(clock, failures_max)
+        self._prompt = FailedLogIns(clock, PROMPT_MAX)
         self.counts = LogInCounts()
         """The outcomes of all log-ins."""
 
     def authenticate(
         self, user: str, password: str, peer: str, callback: Callback, *, is_loopback: bool, protocol: str
     ) -> Attempt | None:
-        """Check, and call back on the loop: with the user, or about a second later with None or BUSY. Never at once.
+        """Check, and call back on the loop: with the user, None or BUSY. Never within the call.
+
+        None comes a second later to an address that had it often, and BUSY to all.
 
         `protocol` is that of the client, for the counters. The returned attempt may be withdrawn.
         """
@@ -159,6 +170,7 @@ class LogIns:
         self._authenticator.refresh()
         self._refusals.look()
         self._failures.look()
+        self._prompt.look()
 
     def stop(self) -> None:
         """Start no further check."""
@@ -231,4 +243,7 @@ class LogIns:
                 " (limits.failed_log_ins)",
                 address,
             )
-        self._loop.call_later(self._refusal_seconds, attempt.callback, answer)
+        is_prompt = answer is not BUSY and not self._prompt.is_blocked(address)
+        if is_prompt:
+            self._prompt.failed(address)
+        self._loop.call_later(0 if is_prompt else self._refusal_seconds, attempt.callback, answer)

@@ -87,7 +87,6 @@ class EchoBroker:
         """Nothing comes back."""
 
     def end_turn(self) -> None:
-        self.turn_time.begin()
         self.turns += 1
 
     def next_due(self) -> float | None:

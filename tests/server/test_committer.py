@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 
 import pytest
@@ -142,6 +143,24 @@ def test_a_failure_on_the_loop_is_told_and_tried_again_in_the_thread(run: Run, m
         store.failure = None
         await until(lambda: broker.errors[-1] is None)
         assert len(store.threads) == 2
+        made.stop()
+
+    run(main())
+
+
+def test_who_looks_need_not_wait_for_the_loop_to_learn_that_a_commit_is_over(run: Run) -> None:
+    async def main() -> None:
+        made, store, broker = committer()
+        store.pending_bytes = 1
+        made.kick()
+        end = time.monotonic() + 30
+        while not broker.errors:
+            assert time.monotonic() < end
+            made.look()
+        assert (broker.errors, store.busy) == ([None], False)
+        # The loop comes to it later, and finds nothing; or finds what has been done since.
+        await commit_in(made, store, is_quiet=False)
+        assert (broker.errors, store.commits) == ([None, None], 2)
         made.stop()
 
     run(main())

@@ -8,9 +8,10 @@ from collections.abc import Callable, Coroutine
 import pytest
 from tests.server.echo import EchoBroker, EchoStore, until
 
+from batonmq.broker.model.turn_time import TURN_SECONDS
 from batonmq.clock import Clock
 from batonmq.server.timers import Timers
-from batonmq.server.turns import Turns
+from batonmq.server.turns import LONG_SECONDS, Turns
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -134,6 +135,49 @@ def test_a_fault_in_sending_to_one_client_does_not_cost_the_others_their_turn(ru
         turns.wake(Faulty(log, "b"))
         turns.wake(Recorder(log, "c"))
         await until(lambda: log == ["a", "b: sending", "c", "after"])
+
+    run(main())
+
+
+def test_a_long_turn_ends_between_two_clients(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("batonmq.server.turns.perf_counter", lambda: now)
+
+    async def main() -> None:
+        nonlocal now
+        log: list[str] = []
+        broker = EchoBroker(EchoStore())
+        turns = Turns(broker, asyncio.get_running_loop(), lambda: log.append("after"))
+        turns.wake(Recorder(log, "a"))
+        turns.look()
+        assert log == []
+        now += 2 * LONG_SECONDS
+        turns.look()
+        assert (broker.turns, log) == (1, ["a", "after"])
+        # It counts from the end of that one, and there has to be something to do.
+        turns.look()
+        turns.request()
+        turns.look()
+        assert broker.turns == 1
+        now += 2 * LONG_SECONDS
+        turns.look()
+        now += 2 * LONG_SECONDS
+        turns.look()
+        assert broker.turns == 2
+
+    run(main())
+
+
+def test_clients_get_no_more_of_a_pass_when_it_has_several_turns(run: Run) -> None:
+    async def main() -> None:
+        broker = EchoBroker(EchoStore())
+        turns = Turns(broker, asyncio.get_running_loop(), lambda: None)
+        turns.request()
+        broker.turn_time.left = -1.0
+        turns.end()
+        assert broker.turn_time.left == -1.0
+        await until(lambda: broker.turn_time.left == TURN_SECONDS)
+        assert broker.turns == 1
 
     run(main())
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from time import perf_counter
@@ -23,6 +24,7 @@ from batonmq.errors import StoreError
 from batonmq.points import reached
 from batonmq.server.disk_pace import DiskPace
 from batonmq.server.interface import Broker, Store
+from batonmq.server.scheduling import wait_little
 from batonmq.server.vitals import Vitals
 from batonmq.store.committing import commit_staged
 
@@ -59,6 +61,8 @@ class Committer:
         # Is the loop committing? What comes up at the end of that is left to the thread, so that it ends.
         self._is_at_it = False
         self._requests: SimpleQueue[bool] = SimpleQueue()
+        # What the thread has done and the loop was not told of: one result at most.
+        self._results: deque[StoreError | None] = deque()
         self._worker = threading.Thread(target=self._run, name="batonmq-commits", daemon=True)
         self._is_committing = False
         self._retry: asyncio.TimerHandle | None = None
@@ -94,12 +98,18 @@ class Committer:
 
     def _run(self) -> None:
         """The thread: one commit for each request, until it gets False."""
+        wait_little()
         while self._requests.get():
-            error = commit_staged(self._store)
+            self._results.append(commit_staged(self._store))
             try:
-                self._loop.call_soon_threadsafe(self._done, error)
+                self._loop.call_soon_threadsafe(self.look)
             except RuntimeError:
                 return  # the loop was closed without a stop
+
+    def look(self) -> None:
+        """Tell the broker of a commit that is over. Call this on the loop, before the loop itself comes to it."""
+        if self._results:
+            self._done(self._results.popleft())
 
     def _done(self, error: StoreError | None) -> None:
         self._is_committing = False

@@ -122,6 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         """A client has connected."""
         # uvloop's transports have the methods and not the base class.
         self._transport = transport = cast(asyncio.Transport, transport)
+        self._context.between_clients()
         self._holds.begin(transport)
         self._outgoing.begin(transport)
         self.socket.begin(transport)
@@ -144,6 +145,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         # The buffer is shared with other connections: copied before anything else can be read into it.
         data = self._buffer[:nbytes].tobytes()
+        self._context.between_clients()
         self.socket.received(nbytes)
         session = self._session
         if session is None:
@@ -193,6 +195,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
         self._is_lost = self._is_ended = True
+        self._context.between_clients()
         self._connections.remove(self)
         self._holds.end()
         self._outgoing.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from batonmq.broker.model.turn_time import TurnTime
@@ -33,6 +34,8 @@ class ConnectionContext:
     turns: Turns
     turn_time: TurnTime
     line: TurnLine
+    between_clients: Callable[[], None]
+    """Call this before a client is served: others need not wait until the end of the pass for what is over by now."""
     store_room: StoreRoom
     log_ins: LogIns
     refusals: Refusals

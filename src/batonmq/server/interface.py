@@ -109,7 +109,7 @@ class Broker(Protocol):
     """The part of a broker that its host process drives."""
 
     turn_time: TurnTime
-    """The time that clients may take in a turn; it restarts with `end_turn`."""
+    """The time that clients may take in a pass of the host's loop. The host restarts it."""
 
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None]) -> None:
         """Have `host` called when `end_turn` should be called soon, `on_timer` when another timer is due first."""

@@ -12,15 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final
 
 from batonmq.server.passwords import verify_password
+from batonmq.server.scheduling import run_last, step_back
 
 __all__ = ["PATIENCE", "STEP_BACK", "THREADS", "PasswordThreads"]
 
@@ -33,21 +33,6 @@ PATIENCE: Final = 0.25
 STEP_BACK: Final = 6
 """How far the priority of the thread with its own share is below the loop's (setpriority(2)). It then gets a third of
 what any other program gets; with a step of 10 it was a tenth, and log-ins took seconds."""
-
-
-def run_last() -> None:
-    """Run this thread only when nothing else wants to, from now on. Only Linux has a scheduling policy per thread."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-def step_back() -> None:
-    """Lower the priority of this thread for good. Only Linux has a priority per thread."""
-    if sys.platform == "linux":
-        own = threading.get_native_id()
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + STEP_BACK)
 
 
 class Workers:
@@ -95,7 +80,7 @@ class PasswordThreads:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._last = Workers(THREADS, run_last)
-        self._sure = Workers(1, step_back)
+        self._sure = Workers(1, partial(step_back, STEP_BACK))
         self._is_stopped = False
 
     def check(self, password: str, stored: str, done: Callable[[bool | None], None]) -> None:

@@ -74,7 +74,8 @@ class SocketServer:
         self._context = ConnectionContext(
             turns=self._turns,
             turn_time=broker.turn_time,
-            line=TurnLine(broker.turn_time, loop),
+            line=TurnLine(broker.turn_time, loop, self._between_clients),
+            between_clients=self._between_clients,
             store_room=self._store_room,
             log_ins=log_ins,
             refusals=self._refusals,
@@ -226,7 +227,12 @@ class SocketServer:
 
     def _look_on(self) -> None:
         self._is_looking = False
+        self._between_clients()
         self._look()
+
+    def _between_clients(self) -> None:
+        self._committer.look()
+        self._turns.look()
 
     def _turn_ended(self) -> None:
         self._committer.kick(is_quiet=self._turns.at_work <= QUIET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from batonmq.broker.model.turn_time import TurnTime
@@ -24,7 +25,11 @@ class Waiting(Protocol):
 class TurnLine:
     """Serves the line, as many connections in each pass of the loop as there is time for, and at least one."""
 
-    def __init__(self, turn_time: TurnTime, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, turn_time: TurnTime, loop: asyncio.AbstractEventLoop, between_clients: Callable[[], None]
+    ) -> None:
+        """`between_clients` is called before each connection is served."""
+        self._between_clients = between_clients
         self._turn_time = turn_time
         self._loop = loop
         # The one that has waited longest comes first.
@@ -46,6 +51,7 @@ class TurnLine:
         self._is_scheduled = False
         line = self._line
         while line:
+            self._between_clients()
             connection = line.popleft()
             try:
                 connection.go_on()

@@ -2,6 +2,11 @@
 
 Work is done per turn and not per message: everything read in one pass becomes one dispatch, one write for each
 connection, one batch for the store.
+
+With thousands of clients a pass takes 20 ms and more. A confirm would wait for three of them: one until the message is
+read, one until the turn ends and its commit begins, one until the loop is told that this is over. So a turn may also
+end between two clients of the same pass (``look``). In a siege with 3,700 clients on one processor, half of all
+confirms then took 9 ms and not 13, and 99 % up to 33 ms and not 56.
 """
 
 from __future__ import annotations
@@ -22,6 +27,9 @@ logger = logging.getLogger(__name__)
 # A connection is at work for that long after it was flushed, and for up to twice as long.
 AT_WORK_SECONDS = 0.1
 
+# A turn that has lasted for so long, in seconds, ends between two clients. Ending one costs 20 us besides its work.
+LONG_SECONDS = 0.003
+
 
 class Flushable(Protocol):
     """A connection with possible output."""
@@ -39,6 +47,7 @@ class Turns:
     __slots__ = (
         "_after",
         "_at_work",
+        "_began",
         "_broker",
         "_is_scheduled",
         "_is_wanted",
@@ -66,26 +75,37 @@ class Turns:
         # Will the loop call `_scheduled`? Is there work for it, besides flushing?
         self._is_scheduled = False
         self._is_wanted = False
+        # When the first work for this turn came up, or the last turn ended.
+        self._began = 0.0
 
     def request(self) -> None:
         """Request the end of the turn, after this pass of the loop."""
         self._is_wanted = True
         if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._scheduled)
+            self._schedule()
 
     def wake(self, connection: Flushable) -> None:
         """Flush this connection at the end of the turn; call it once a turn."""
         self._woken.append(connection)
         if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._scheduled)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._is_scheduled = True
+        self._began = perf_counter()
+        self._loop.call_soon(self._scheduled)
 
     def _scheduled(self) -> None:
         self._is_scheduled = False
+        self._broker.turn_time.begin()
         # A commit may have ended the turn meanwhile, and flushed the connections woken in it. Without this check every
         # third turn would be empty when messages come one by one.
         if self._is_wanted or self._woken:
+            self.end()
+
+    def look(self) -> None:
+        """End the turn if it has lasted long. Call this between two clients of one pass of the loop."""
+        if (self._is_wanted or self._woken) and perf_counter() - self._began > LONG_SECONDS:
             self.end()
 
     @property
@@ -97,7 +117,7 @@ class Turns:
         """End the turn now."""
         # Cleared first: work that a flush or a callback adds requests the next turn.
         self._is_wanted = False
-        began = perf_counter()
+        self._began = began = perf_counter()
         try:
             self._broker.end_turn()
         except Exception:

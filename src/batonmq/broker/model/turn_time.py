@@ -1,4 +1,4 @@
-"""The time that clients may use in one turn of the broker, each and all together."""
+"""The time that clients may use in one pass of the host's loop, each and all together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from batonmq.clock import Clock
 
-# How long a client may be served in one turn, in seconds; what one read brings of plain publishes takes 3 ms.
+# How long a client may be served in one pass, in seconds; what one read brings of plain publishes takes 3 ms.
 SHARE_SECONDS: Final = 0.005
 # How long all clients together may be served. When that is used up, a client with a new request gets the least share:
 # mostly it needs no more, and so does not wait behind clients with much work. A confirm waits for two turns: with twice
@@ -19,7 +19,7 @@ IN_LINE_SECONDS: Final = 0.0005
 
 
 class Share:
-    """A client's share of one turn."""
+    """A client's share of one pass."""
 
     __slots__ = ("_clock", "_ends", "began")
 
@@ -34,7 +34,7 @@ class Share:
 
 
 class TurnTime:
-    """The time that is left in this turn for all clients together."""
+    """The time that is left in this pass for all clients together."""
 
     __slots__ = ("_clock", "in_line", "left")
 
@@ -46,14 +46,14 @@ class TurnTime:
         """How many clients have more work."""
 
     def begin(self) -> None:
-        """Start another turn with the full time."""
+        """Start another pass with the full time."""
         self.left = TURN_SECONDS
 
     def share(self) -> Share:
         """Start a client's share now: 0.2 to 5 ms, less when many clients have more work."""
         seconds = SHARE_SECONDS
         if self.in_line > 1:
-            # As many clients as possible are served in a turn, so that nobody in the line waits for long.
+            # As many clients as possible are served in a pass, so that nobody in the line waits for long.
             seconds = min(seconds, max(IN_LINE_SECONDS, TURN_SECONDS / self.in_line))
         return Share(self._clock, min(seconds, max(LEAST_SECONDS, self.left)))
 

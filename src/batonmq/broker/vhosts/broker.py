@@ -201,7 +201,6 @@ class Broker:
 
     def end_turn(self) -> None:
         """End a turn. The host calls this once per turn of its loop."""
-        self.turn_time.begin()
         if self.scheduler.is_serving:
             self.scheduler.run()
             if self.commits.waiters and not self.store.busy:

@@ -319,6 +319,7 @@ REQUESTS: list[tuple[str, str, object]] = [
     ("DELETE", f"/bindings/src={N};dstq={N};key=k%201;args=", None),
     ("DELETE", f"/bindings/src={N};dstq={N};key=k%201;args=", None),
     ("GET", f"/bindings?src={N}&dstq={N}&key=k%201", None),
+    ("PUT", "/auth/tokens", b"token"),
     ("DELETE", f"/queues/{N}", None),
     ("DELETE", f"/queues/{N}2", None),
     ("DELETE", f"/exchanges/{N}", None),

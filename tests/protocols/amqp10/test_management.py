@@ -106,7 +106,8 @@ def test_what_is_no_request_ends_the_link(pair: Pair, payload: bytes) -> None:
         ("GET", "/bindings?src=e&key=k", "400"),
         ("GET", "/bindings?" + "a=b&" * 200, "400"),
         ("DELETE", "/bindings/nonsense", "400"),
-        ("PUT", "/auth/tokens", "501"),
+        ("PUT", "/auth/tokens", "400"),
+        ("GET", "/auth/tokens", "405"),
     ],
 )
 def test_paths_and_methods(pair: Pair, method: str, path: str, status: str) -> None:
@@ -116,6 +117,11 @@ def test_paths_and_methods(pair: Pair, method: str, path: str, status: str) -> N
     assert body
     # The links are still there.
     assert pair.ask("GET", "/queues/q")[0] == "404"
+
+
+def test_who_renews_a_token_stays_who_they_are(pair: Pair) -> None:
+    assert pair.ask("PUT", "/auth/tokens", b"token") == ("204", None)
+    assert pair.ask("PUT", "/queues/q", {})[0] == "201"
 
 
 def test_answers_wait_for_credit(driven: Driven) -> None:

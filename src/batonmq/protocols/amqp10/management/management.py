@@ -102,8 +102,18 @@ class Management:
             case ("DELETE", "", "bindings", segment):
                 return self._bindings.delete(segment)
             case ("PUT", "", "auth", "tokens"):
-                raise BadRequest(501, "users log in by password: there is no token that could be renewed")
+                return _renew(request)
         raise _unknown(request)
+
+
+def _renew(request: Request) -> Answer:
+    """A new token of OAuth 2.0 changes nothing for a user of a password, whose log-in does not end, as in RabbitMQ.
+
+    Raises BadRequest.
+    """
+    if not isinstance(request.body, bytes):
+        raise BadRequest(400, "no binary, which the body with a token is")
+    return Answer(204)
 
 
 def _unknown(request: Request) -> BadRequest:

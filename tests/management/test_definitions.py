@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,46 @@ def test_what_a_client_declares_with_void_arguments_is_exported_and_taken_again(
     again = server.http()("POST", f"{DEFINITIONS}?report=true", exported)
     assert (again.status, again.json["report"]) == (200, [])
     assert len(server.http().get(DEFINITIONS)["bindings"]) == 1
+
+
+def test_arguments_that_json_cannot_tell_are_exported_exactly(server: ManagedServer, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"x-octets": b"\xff\x00", "x-price": Decimal("1.50"), "of": [{"more": b"ab"}]}
+    with pika.BlockingConnection(pika.URLParameters(server.url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("q", durable=True, arguments=arguments)
+        channel.queue_declare("plain", durable=True, arguments={"x-n": 1, "x-s": "s"})
+        channel.exchange_declare("e", "headers", durable=True, arguments=arguments)
+        channel.queue_bind("q", "e", "", arguments)
+    exported = server.http().get(DEFINITIONS)
+    assert ["amqp_arguments" in queue for queue in exported["queues"]] == [True, False]
+    with ManagedServer(tmp_path / "other") as other:
+        assert other.http()("POST", DEFINITIONS, exported).status == 204
+        assert other.http().get(DEFINITIONS)["queues"] == exported["queues"]
+        with pika.BlockingConnection(pika.URLParameters(other.url)) as connection:
+            channel = connection.channel()
+            channel.queue_declare("q", durable=True, arguments=arguments)
+            for of in ([{"more": "YWI="}], [{"more": b"ab"}]):
+                channel.basic_publish("e", "", repr(of).encode(), pika.BasicProperties(headers={"of": of}))
+            bodies = [channel.basic_get("q", auto_ack=True)[2] for _ in range(2)]
+            assert bodies == [b"[{'more': b'ab'}]", None]
+    again = server.http()("POST", f"{DEFINITIONS}?report=true", exported)
+    assert (again.status, again.json["report"]) == (200, [])
+
+
+def test_who_changes_exported_arguments_is_heeded(server: ManagedServer, http: Http) -> None:
+    with pika.BlockingConnection(pika.URLParameters(server.url)) as connection:
+        connection.channel().queue_declare("q", durable=True, arguments={"x-octets": b"ab", "x-max-length": 5})
+    exported = server.http().get(DEFINITIONS)
+    (queue,) = exported["queues"]
+    queue["arguments"]["x-max-length"] = 7
+    assert http("POST", DEFINITIONS, exported).status == 204
+    assert http.get("/api/queues/%2F/q")["arguments"] == {"x-octets": "YWI=", "x-max-length": 7}
+    queue["amqp_arguments"] = "nonsense"
+    refused = http("POST", DEFINITIONS, exported)
+    assert (refused.status, refused.json["reason"]) == (
+        400,
+        "queues[0] (name 'q', vhost '/'): amqp_arguments is to be a table of AMQP 0-9-1 in base64",
+    )
 
 
 def test_what_is_not_exported(server: ManagedServer) -> None:

@@ -8,10 +8,10 @@ from typing import Final
 
 from batonmq import __version__
 from batonmq.broker import Broker
-from batonmq.broker.operations.declarations import shown_arguments
 from batonmq.broker.routing.exchanges import Exchange
 from batonmq.broker.vhosts.policy import Policy
 from batonmq.broker.vhosts.vhost import VirtualHost
+from batonmq.management.definitions.exact_arguments import told_arguments
 from batonmq.management.definitions.reading import OPERATOR_POLICY, VHOST_LIMITS
 
 __all__ = ["COMPATIBLE_VERSION", "Section", "broker_sections", "head", "vhost_sections"]
@@ -138,7 +138,7 @@ def _exchanges(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
                 "durable": exchange.durable,
                 "auto_delete": exchange.auto_delete,
                 "internal": exchange.internal,
-                "arguments": shown_arguments(exchange.arguments),
+                **told_arguments(exchange.arguments),
             }
 
 
@@ -151,7 +151,7 @@ def _queues(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
                 "durable": queue.durable,
                 "auto_delete": queue.auto_delete,
                 "type": queue.settings.queue_type,
-                "arguments": shown_arguments(queue.arguments),
+                **told_arguments(queue.arguments),
             }
 
 
@@ -166,7 +166,7 @@ def _bindings(_: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:
                     "destination": binding.destination.name,
                     "destination_type": "exchange" if is_exchange else "queue",
                     "routing_key": binding.routing_key,
-                    "arguments": shown_arguments(binding.arguments),
+                    **told_arguments(binding.arguments),
                 }
 
 

@@ -15,7 +15,6 @@ from batonmq.broker.routing.exchanges import EXCHANGE_TYPES
 from batonmq.broker.vhosts.policy import read_policy
 from batonmq.broker.vhosts.policy_keys import KEYS
 from batonmq.errors import BatonError
-from batonmq.fields import FieldValue
 from batonmq.json_text import JsonError, read_json_as
 from batonmq.management.definitions.entries import (
     BindingEntry,
@@ -30,6 +29,7 @@ from batonmq.management.definitions.entries import (
     UserEntry,
     VhostEntry,
 )
+from batonmq.management.definitions.exact_arguments import read_arguments
 from batonmq.management.definitions.foreign import FOREIGN_EXCHANGES, STREAM, unknown_exchange, without_effect
 from batonmq.management.http.bodies import Body, as_arguments, as_table, as_tags
 from batonmq.management.http.errors import BadRequest, HttpError
@@ -225,14 +225,14 @@ class _Reader:
                 body.flag("durable"),
                 body.flag("auto_delete"),
                 body.flag("internal"),
-                _arguments(body),
+                read_arguments(body),
             )
         )
 
     def _queue(self, body: Body) -> None:
         body.need("name")
         vhost, name = self._in_vhost(body), body.short_text("name")
-        arguments = _arguments(body)
+        arguments = read_arguments(body)
         if STREAM in (arguments.get("x-queue-type"), body.value("type")):
             self._no_queues.add((vhost, name))
             self._found.say(f"queue '{name}' in vhost '{vhost}' is left out: there are no streams")
@@ -253,7 +253,7 @@ class _Reader:
                 body.short_text("destination"),
                 kind == "queue",
                 body.short_text("routing_key"),
-                _arguments(body),
+                read_arguments(body),
             )
         )
 
@@ -269,11 +269,6 @@ class _Reader:
             elif binding.source:
                 kept.append(binding)
         self._found.bindings[:] = kept
-
-
-def _arguments(body: Body) -> dict[str, FieldValue]:
-    """Arguments as they were exported: a client may have declared with one that is void, which JSON tells as null."""
-    return body.arguments(has_null=True)
 
 
 def _limits(body: Body) -> dict[str, int]:

@@ -22,6 +22,7 @@ CLIENTS = 20
 @pytest.fixture(autouse=True)
 def every_turn_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "LONG_SECONDS", 0.0)
+    monkeypatch.setattr(turns, "REST", 0)
 
 
 @asynccontextmanager

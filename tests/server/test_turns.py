@@ -11,7 +11,7 @@ from tests.server.echo import EchoBroker, EchoStore, until
 from batonmq.broker.model.turn_time import TURN_SECONDS
 from batonmq.clock import Clock
 from batonmq.server.timers import Timers
-from batonmq.server.turns import LONG_SECONDS, Turns
+from batonmq.server.turns import LONG_SECONDS, REST, Turns
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -164,6 +164,28 @@ def test_a_long_turn_ends_between_two_clients(run: Run, monkeypatch: pytest.Monk
         now += 2 * LONG_SECONDS
         turns.look()
         assert broker.turns == 2
+
+    run(main())
+
+
+def test_after_a_turn_with_much_to_do_clients_are_served_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("batonmq.server.turns.perf_counter", lambda: now)
+
+    class Busy(EchoBroker):
+        def end_turn(self) -> None:
+            nonlocal now
+            now += 0.01
+
+    async def main() -> None:
+        nonlocal now
+        turns = Turns(Busy(EchoStore()), asyncio.get_running_loop(), lambda: None)
+        assert turns.may_end()
+        turns.end()
+        now += 0.01 * (REST - 1)
+        assert not turns.may_end()
+        now += 0.02
+        assert turns.may_end()
 
     run(main())
 

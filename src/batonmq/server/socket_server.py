@@ -231,8 +231,9 @@ class SocketServer:
         self._look()
 
     def _between_clients(self) -> None:
-        self._committer.look()
-        self._turns.look()
+        if self._turns.may_end():
+            self._committer.look()
+            self._turns.look()
 
     def _turn_ended(self) -> None:
         self._committer.kick(is_quiet=self._turns.at_work <= QUIET)

@@ -30,6 +30,10 @@ AT_WORK_SECONDS = 0.1
 # A turn that has lasted for so long, in seconds, ends between two clients. Ending one costs 20 us besides its work.
 LONG_SECONDS = 0.003
 
+# After the end of a turn clients are served for this many times as long as that took, before the next turn ends between
+# two of them. There may be much to do at the end besides sending: ten thousand messages that return, or fall due.
+REST = 4
+
 
 class Flushable(Protocol):
     """A connection with possible output."""
@@ -53,6 +57,7 @@ class Turns:
         "_is_wanted",
         "_loop",
         "_note",
+        "_rests_until",
         "_since",
         "_were_at_work",
         "_woken",
@@ -77,6 +82,8 @@ class Turns:
         self._is_wanted = False
         # When the first work for this turn came up, or the last turn ended.
         self._began = 0.0
+        # Before that no turn ends between two clients.
+        self._rests_until = 0.0
 
     def request(self) -> None:
         """Request the end of the turn, after this pass of the loop."""
@@ -103,8 +110,12 @@ class Turns:
         if self._is_wanted or self._woken:
             self.end()
 
+    def may_end(self) -> bool:
+        """Have clients been served for a while since the last turn?"""
+        return perf_counter() >= self._rests_until
+
     def look(self) -> None:
-        """End the turn if it has lasted long. Call this between two clients of one pass of the loop."""
+        """End the turn if it has lasted long. Call this between two clients of one pass, if it `may_end`."""
         if (self._is_wanted or self._woken) and perf_counter() - self._began > LONG_SECONDS:
             self.end()
 
@@ -137,4 +148,6 @@ class Turns:
                 except Exception:  # noqa: BLE001 (it logs)
                     connection.broken("sending")
         self._after()
-        self._note(perf_counter() - began)
+        ended = perf_counter()
+        self._rests_until = ended + REST * (ended - began)
+        self._note(ended - began)

@@ -80,6 +80,8 @@ def test_what_is_of_replicas_and_files_has_no_effect(ch: Channel, name: str, arg
 @pytest.mark.parametrize("argument", ["x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"])
 def test_consumers_of_streams_are_refused(ch: Channel, name: str, argument: str) -> None:
     ch.queue(name)
+    # It is told first, also where an exclusive consumer leaves no place for another.
+    ch.consume(name, exclusive=True)
     text = f"PRECONDITION_FAILED - invalid arg '{argument}' for queue '{name}' in vhost '/' {OF_TYPE.format('classic')}"
     with channel_error(406, text, spec.Basic.Consume):
         ch.call(spec.Basic.Consume(0, name, arguments={argument: "first"}))

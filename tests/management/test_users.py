@@ -169,6 +169,8 @@ def test_topic_permissions(user: Http, managed: ManagedServer) -> None:
         assert shown in user.get(listed)
     assert user("PUT", path, {"write": "", "read": ""}).status == 400
     assert user("PUT", path, {"exchange": "", "write": "(", "read": ""}).status == 400
+    refused = user("PUT", path, {"exchange": "none", "write": "", "read": ""})
+    assert (refused.status, refused.json["reason"]) == (400, "no_such_exchange: none")
     assert user("DELETE", f"{path}/nothing").status == 404
     assert user("DELETE", f"{path}/amq.topic").status == 204
     for method in ("GET", "DELETE"):

@@ -110,12 +110,12 @@ class Operations(Declarations):
         Raises AccessRefused when another consumer is exclusive, or this one cannot be, and PreconditionFailed for
         invalid arguments.
         """
-        alone = not queue.consumers and not queue.settings.single_active
-        if (consumer.exclusive and not alone) or queue.consumers.exclusive:
-            raise AccessRefused(f"{self._described('queue', queue.name)} in exclusive use")
         described = self._described("queue", queue.name)
         check_consumer(consumer.arguments, queue.arguments, described)
         consumer.limit_time(read_timeout(consumer.arguments, described))
+        alone = not queue.consumers and not queue.settings.single_active
+        if (consumer.exclusive and not alone) or queue.consumers.exclusive:
+            raise AccessRefused(f"{described} in exclusive use")
         queue.subscribe(consumer)
 
     # ------------------------------------------------------------------ queues as a whole

@@ -127,6 +127,9 @@ async def put_topic(call: Call) -> Response:
     exchange = body.short_text("exchange")
     write, read = _pattern(body, "write"), _pattern(body, "read")
     vhost, user = _addressed(call)
+    if call.vhost().router.exchange(exchange) is None:
+        # One of a misspelt exchange would restrict nothing.
+        raise BadRequest(f"no_such_exchange: {exchange}")
     is_new = exchange not in named_user(call).user.topic_permissions.get(vhost, {})
     await call.context.parts.users.change(lambda edit: edit.set_topic_permission(user, vhost, exchange, write, read))
     return Created() if is_new else NoContent()

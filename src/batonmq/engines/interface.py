@@ -183,7 +183,8 @@ class Engine(ABC):
         """Move ready messages of one queue to another, in order; returns how many. NotFound. May block.
 
         May stop short of ``most``; 0 means that none is left. For ``capabilities.replay``. Without a target, which is
-        for ``capabilities.replay_home``, each goes to the queue where it died, and what died nowhere stays.
+        for ``capabilities.replay_home``, each goes to the queue where it died, and what died nowhere stays. NotFound
+        also where there is nothing to move, as with a ``most`` of 0.
         """
         raise self._denied("replay")
 

@@ -230,14 +230,14 @@ class Connection:
         with Telling(self._engine, source):
             most = self._engine.count(source).get() if max is None else max
         moved = 0
-        while moved < most:
+        while True:
+            # Also with nothing to move: the engine looks whether both queues are there.
             with Telling(self._engine, target or source):
                 future = self._engine.move(source, target, min(MOVE_SLICE, most - moved))
                 count = future.get()
             moved += count
-            if not count:
-                break
-        return moved
+            if not count or moved >= most:
+                return moved
 
     # ------------------------------------------------------------------ sending
 

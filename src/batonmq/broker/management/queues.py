@@ -78,7 +78,7 @@ def _move(request: Request) -> None:
         request.text("queue"),
         request.text("to"),
         _done(request),
-        most=request.number("count", 1),
+        most=request.number("count"),
         selector=request.selector(),
     )
 
@@ -92,7 +92,7 @@ def _replay(request: Request) -> None:
         request.text("queue"),
         _done(request),
         to=request.optional_text("to"),
-        most=request.number("count", 1),
+        most=request.number("count"),
         selector=selector,
     )
 

@@ -49,7 +49,10 @@ class Move:
     def _opened(self, channel: Channel) -> None:
         self._channel = channel
         channel.add_callback(lambda _frame: self._send_on(), [spec.Basic.GetEmpty])
-        self._get()
+        if self._left:
+            self._get()
+        else:
+            channel.queue_declare(self._source, passive=True, callback=lambda _frame: self._send_on())
 
     def _get(self) -> None:
         self._channel.basic_get(self._source, self._got)
@@ -71,7 +74,11 @@ class Move:
     def _send_on(self) -> None:
         """Publish the messages for one of the queues; finish when no queue is left."""
         if not self._goes:
-            self._end()
+            if self._target is None or self._moved or self.future.done:
+                self._end()
+            else:
+                # With nothing to be moved, no publish has told whether it is there.
+                self._channel.queue_declare(self._target, passive=True, callback=lambda _frame: self._end())
             return
         target, those = self._goes.popitem()
         sent: Future[None] = Future()

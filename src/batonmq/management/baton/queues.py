@@ -68,7 +68,7 @@ async def change(call: Call) -> Response:
 
 
 SELECTION = {
-    "count": {"type": "integer", "minimum": 1, "description": "At most so many messages, from the head."},
+    "count": {"type": "integer", "minimum": 0, "description": "At most so many messages, from the head."},
     "where": {"type": "string", "description": "Only messages that match this selector."},
 }
 TO = {"type": "string", "description": "The queue for the messages."}

@@ -103,6 +103,22 @@ def test_dead_letters_are_replayed_in_order_and_can_die_again(place: Place, mq: 
         assert mq.replay(dead, queue) == 3
 
 
+def test_a_replay_between_queues_of_which_one_is_missing_is_refused(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "replay")
+    queue = place.queue()
+    mq.declare(queue)
+    limits = (0, 5, None) if mq.capabilities.count else (0, 5)
+    for most in limits:
+        # Also where there is nothing to be moved.
+        with pytest.raises(batonmq.NotFound):
+            mq.replay(queue, queue + "-missing", most)
+        with pytest.raises(batonmq.NotFound):
+            mq.replay(queue + "-missing", queue, most)
+        other = place.queue()
+        mq.declare(other)
+        assert mq.replay(queue, other, most) == 0
+
+
 def test_a_request_gets_its_reply(place: Place, mq: batonmq.Connection, queue: str) -> None:
     needs(mq, "request")
 

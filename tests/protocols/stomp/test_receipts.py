@@ -419,17 +419,17 @@ def test_x8_who_is_sent_away_while_he_waits_for_the_store_does_not_subscribe(sto
     client.put("SEND", {**PERSISTENT, "receipt": "sent"}, "m")
     client.put("SUBSCRIBE", {"destination": "/queue/new", "id": "1", "receipt": "r"})
     client.session.shutdown("for repairs")
-    assert [frame.command for frame in client.read()] == ["RECEIPT", "ERROR"]
+    assert [frame.command for frame in client.read()] == ["RECEIPT"]
     assert client.has_ended()
     assert not stored.operations.find_queue("new").consumers
 
 
-def test_x8_the_broker_s_end_is_told(driven: Driven) -> None:
+def test_x8_the_broker_ends_connections_without_an_error(driven: Driven) -> None:
     client = connected(driven)
     driven.publish("m")
     assert bodies(client.subscribe(QUEUE, ack="client")) == ["m"]
     client.session.shutdown("for repairs")
-    assert refused(client.read(), "Server shutting down").text == "for repairs"
+    assert client.read() == []
     assert client.has_ended()
     assert driven.bodies() == ["m"]
     silent = Client(driven)

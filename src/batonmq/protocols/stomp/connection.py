@@ -177,10 +177,13 @@ class Connection:
             operations.change_user(user)
 
     def shutdown(self, reason: str) -> None:
-        """The broker stops."""
+        """The broker stops: without an ERROR, as with RabbitMQ and ActiveMQ.
+
+        At an ERROR stompit raises where nothing catches it, instead of connecting again.
+        """
         if self.state == OPEN:
-            self.fail(StompFailure("Server shutting down", reason, fatal=True, expected=True))
-        elif self.state < OPEN:
+            self._link.log.ended(f"Server shutting down: {reason}")
+        if self.state <= OPEN:
             self._end()
 
     @property

@@ -304,7 +304,7 @@ def test_the_page_of_amqp_has_every_argument_of_a_queue_and_every_type_of_exchan
         *STREAM_CONSUMERS,
         *("x-match", "x-death", "x-delay", "x-priority", "x-delivery-count", "x-cancel-on-ha-failover"),
         # Types of exchanges that RabbitMQ has and we have not.
-        *("x-local-random", "x-modulus-hash", "x-random", "x-recent-history", "x-jms-topic"),
+        *("x-random", "x-recent-history", "x-jms-topic"),
     }
 
 

@@ -64,7 +64,7 @@ def test_what_a_real_rabbitmq_has_exported_is_taken(server: ManagedServer, versi
     assert any("queue 'stream' in vhost '/' is left out" in line for line in report)
     assert [one["name"] for one in taken["parameters"] if one["component"] == "shovel"] == ["moving"]
     assert any("'elsewhere' of component 'federation-upstream'" in line for line in report)
-    without = {"queues": {"stream"}, "exchanges": {"amq.rabbitmq.log", "local"}}
+    without = {"queues": {"stream"}, "exchanges": {"amq.rabbitmq.log"}}
     for key, names in without.items():
         expected = {(one["vhost"], one["name"]) for one in given[key] if one["name"] not in names}
         assert {(one["vhost"], one["name"]) for one in taken[key]} == expected
@@ -377,6 +377,19 @@ def test_bindings_of_what_is_not_there_are_left_out(http: Http) -> None:
         "there is no queue 'nothing'",
         "there is no exchange 'nothing'",
     ]
+
+
+def test_exchanges_of_a_type_that_is_not_here_are_left_out(http: Http, managed: ManagedServer) -> None:
+    answer = http(
+        "POST",
+        f"{DEFINITIONS}?report=true",
+        {"exchanges": [{"name": "recent", "vhost": "/", "type": "x-recent-history"}]},
+    )
+    (line,) = answer.json["report"]
+    assert line.startswith(
+        "exchange 'recent' in vhost '/' is left out: there are no exchanges of type 'x-recent-history'"
+    )
+    assert "recent" not in managed.server.broker.vhosts["/"].router.exchanges
 
 
 def test_users_of_the_configuration_file_stay(http: Http, managed: ManagedServer) -> None:

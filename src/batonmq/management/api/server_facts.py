@@ -23,6 +23,8 @@ DESCRIPTIONS: Final = {
     "topic": "Binding keys are patterns of words.",
     "headers": "The headers of a message decide.",
     "x-consistent-hash": "Messages are divided among queues by a hash of their key.",
+    "x-modulus-hash": "The hash of a message's routing key chooses one of the bindings.",
+    "x-local-random": "Each message goes to one queue, drawn at random.",
     "x-delayed-message": "Messages wait for a time that their header x-delay tells.",
 }
 

@@ -16,12 +16,22 @@ from batonmq.broker.routing.exchanges.delayed import DelayedExchange
 from batonmq.broker.routing.exchanges.direct import DefaultExchange, DirectExchange
 from batonmq.broker.routing.exchanges.fanout import FanoutExchange
 from batonmq.broker.routing.exchanges.headers import HeadersExchange
+from batonmq.broker.routing.exchanges.local_random import LocalRandomExchange
+from batonmq.broker.routing.exchanges.modulus_hash import ModulusHashExchange
 from batonmq.broker.routing.exchanges.topic import TopicExchange
 
 # The types that route by themselves.
 ROUTING_TYPES: dict[str, ExchangeType] = {
     exchange.kind: exchange
-    for exchange in (DirectExchange, FanoutExchange, TopicExchange, HeadersExchange, ConsistentHashExchange)
+    for exchange in (
+        DirectExchange,
+        FanoutExchange,
+        TopicExchange,
+        HeadersExchange,
+        ConsistentHashExchange,
+        ModulusHashExchange,
+        LocalRandomExchange,
+    )
 }
 
 

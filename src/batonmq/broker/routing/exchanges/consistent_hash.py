@@ -12,10 +12,10 @@ the same after a restart.
 from __future__ import annotations
 
 import math
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from batonmq.broker.routing.exchanges.base import Binding, Destination, Exchange, ExchangeOptions
+from batonmq.broker.routing.exchanges.key_hash import key_hash
 from batonmq.errors import PreconditionFailed
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ConsistentHashExchange(Exchange):
         weight = self._shares.get(destination, (0, 0))[1] + more
         if weight:
             kind = "exchange" if isinstance(destination, Exchange) else "queue"
-            self._shares[destination] = (_hash(f"{kind}/{destination.name}"), weight)
+            self._shares[destination] = (key_hash(f"{kind}/{destination.name}"), weight)
         else:
             self._shares.pop(destination, None)
 
@@ -86,7 +86,7 @@ class ConsistentHashExchange(Exchange):
     def _choose(self, key: str) -> Iterable[Destination]:
         if len(self._shares) <= 1:
             return tuple(self._shares)
-        hashed = _hash(key)
+        hashed = key_hash(key)
         best: Destination | None = None
         highest = -math.inf
         for destination, (seed, weight) in self._shares.items():
@@ -95,10 +95,6 @@ class ConsistentHashExchange(Exchange):
             if score > highest:
                 highest, best = score, destination
         return (best,) if best is not None else ()
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(errors="surrogateescape"), digest_size=8).digest(), "big")
 
 
 def _draw(key: int, seed: int) -> float:

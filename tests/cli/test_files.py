@@ -69,13 +69,23 @@ def test_a_file_is_made_by_send_alone(batonmq: Batonmq, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "said", "code"),
-    [("memory:", "queues in memory", 2), ("memory:shop", "queues in memory", 2), ("letter.txt", "not a BatonMQ", 1)],
+    [
+        ("memory:", "queues in memory", 2),
+        ("memory:shop", "queues in memory", 2),
+        ("letter.txt", "not a BatonMQ", 1),
+        ("folder", "folder: it is a folder, and queues are in a file\n", 1),
+        ("data", "and queues are in a file, as {path}/data/batonmq.db in it is one\n", 1),
+    ],
 )
 def test_what_is_no_place_for_queues_is_one_line(
     batonmq: Batonmq, tmp_path: Path, url: str, said: str, code: int
 ) -> None:
     (tmp_path / "letter.txt").write_text("Dear customer, " * 100)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "batonmq.db").touch()
     refused = batonmq("--url", url, "queues")
     assert (refused.returncode, refused.stdout) == (code, "")
-    assert said in refused.stderr
+    assert said.format(path=tmp_path) in refused.stderr
     assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "folder-lock").exists()

@@ -4,11 +4,14 @@ import subprocess
 import sys
 
 import click
+import pytest
 from click.testing import CliRunner
 
 import batonmq
 from batonmq import __version__, purity
 from batonmq.cli import main
+
+ROOT = click.Context(main)
 
 
 def test_the_version_is_printed() -> None:
@@ -18,9 +21,16 @@ def test_the_version_is_printed() -> None:
     assert purity.told() == ("compiled" if batonmq.compiled else f"pure: {purity.why_pure()}")
 
 
-def test_the_help_says_in_a_whole_sentence_what_each_command_does() -> None:
-    listed = CliRunner().invoke(main, ["--help"], terminal_width=80).output.split("Commands:\n")[1]
-    assert [line.split()[0] for line in listed.splitlines()] == main.list_commands(click.Context(main))
+GROUPS = ["", *(name for name in main.list_commands(ROOT) if isinstance(main.get_command(ROOT, name), click.Group))]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_help_says_in_a_whole_sentence_what_each_command_does(group: str) -> None:
+    asked = main if not group else main.get_command(ROOT, group)
+    assert isinstance(asked, click.Group)
+    helped = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=78)
+    listed = helped.output.split("Commands:\n")[1]
+    assert [line.split()[0] for line in listed.splitlines()] == asked.list_commands(ROOT)
     assert all(line.endswith(".") and not line.endswith("...") for line in listed.splitlines())
 
 

@@ -46,6 +46,12 @@ def test_a_password_is_asked_for_twice_and_not_shown(users: Users, tmp_path: Pat
     assert verify_password("secret", UserFile(tmp_path).load()["ann"].password_hash)
 
 
+def test_what_the_system_refuses_is_told_with_the_name_of_the_file(users: Users, tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 300)
+    result = users("list", place=("--data", str(folder)))
+    assert (result.exit_code, result.output) == (1, f"batonmq: {folder}/users.lock: File name too long\n")
+
+
 def test_without_a_terminal_a_password_comes_from_standard_input_only_when_it_is_said(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "batonmq", "users", "add", "ann", "--data", str(tmp_path)]
     # A session of its own has no terminal.

@@ -58,7 +58,7 @@ def export_definitions(
     say(f"definitions written to {file}")
 
 
-@definitions.command("import")
+@definitions.command("import", short_help="Create everything in FILE, or in standard input.")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 @vhost_option
 @url_option

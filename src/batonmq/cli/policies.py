@@ -78,7 +78,7 @@ def list_policies(
     click.echo(table(("POLICY", "PATTERN", "APPLY-TO", "PRIORITY", "DEFINITION"), rows, right=(3,)))
 
 
-@policies.command("set", cls=SetCommand)
+@policies.command("set", cls=SetCommand, short_help="Add or replace the policy NAME.")
 @click.argument("name")
 @click.argument("pattern")
 @click.argument("definition")

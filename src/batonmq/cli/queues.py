@@ -177,7 +177,7 @@ def resume(
     say(f"{queue} is no longer paused")
 
 
-@queues.command()
+@queues.command(short_help="Send dead letters back to where they came from.")
 @click.argument("queue", type=OWN_QUEUE)
 @number_option
 @click.option("--to", type=OWN_QUEUE, metavar="QUEUE", help="Send all to this queue, wherever they came from.")

@@ -84,7 +84,8 @@ class Root(click.Group):
             # The interpreter must not try to write the rest when it exits.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            failure = Failure(error.strerror or str(error))
+            why = error.strerror or str(error)
+            failure = Failure(why if error.filename is None else f"{os.fsdecode(error.filename)}: {why}")
             failure.show()
             sys.exit(failure.exit_code)
 

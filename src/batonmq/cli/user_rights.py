@@ -14,7 +14,7 @@ from batonmq.cli.user_files import change, entry, place, vhosts
 __all__ = ["RIGHTS"]
 
 
-@click.command()
+@click.command(short_help="Give user NAME access to a virtual host.")
 @click.argument("name", type=TEXT)
 @click.option("--vhost", type=NAME, default="/", help="In which virtual host. Default: /")
 @click.option("--configure", type=TEXT, metavar="RE", default=".*", help="Names it may declare and delete. Default: .*")
@@ -56,7 +56,7 @@ def forbid(name: str, vhost: str, data: str | None, file: Path | None) -> None:
     say(f"user {name} may not use virtual host {vhost} any more")
 
 
-@click.command("permit-topics")
+@click.command("permit-topics", short_help="Restrict user NAME to some routing keys.")
 @click.argument("name", type=TEXT)
 @click.option("--vhost", type=NAME, default="/", help="In which virtual host. Default: /")
 @click.option("--exchange", type=NAME, default="amq.topic", help="Of which topic exchange. Default: amq.topic")
@@ -85,7 +85,7 @@ def permit_topics(
     say(f"user {name} has topics of its own in {exchange} of virtual host {vhost}")
 
 
-@click.command("free-topics")
+@click.command("free-topics", short_help="Let user NAME use all routing keys again.")
 @click.argument("name", type=TEXT)
 @click.option("--vhost", type=NAME, default="/", help="In which virtual host. Default: /")
 @click.option("--exchange", type=NAME, default="amq.topic", help="Of which topic exchange. Default: amq.topic")
@@ -103,7 +103,7 @@ def free_topics(name: str, vhost: str, exchange: str, data: str | None, file: Pa
     say(f"user {name} may use all topics in {exchange} of virtual host {vhost}")
 
 
-@click.command("limit")
+@click.command("limit", short_help="Limit the connections and channels of user NAME.")
 @click.argument("name", type=TEXT)
 @click.option("--max-connections", type=int, metavar="N", help="How many connections it may have; -1: any number.")
 @click.option("--max-channels", type=int, metavar="N", help="How many channels it may have; -1: any number.")

@@ -86,7 +86,7 @@ def delete(name: str, data: str | None, file: Path | None) -> None:
     say(f"user {name} deleted")
 
 
-@users.command("hash")
+@users.command("hash", short_help="Print the hash of a password, for a TOML file.")
 @_from_stdin
 def hash_command(password_stdin: bool) -> None:
     """Print the hash of a password, for `password_hash` in a TOML file."""

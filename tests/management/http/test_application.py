@@ -221,6 +221,13 @@ def test_what_is_no_http_is_refused_in_one_line(managed: ManagedServer) -> None:
             assert everything(opened).startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_client_of_amqp_is_told_at_once_that_it_has_mistaken_the_port(managed: ManagedServer) -> None:
+    for header in (b"AMQP\0\0\x09\1", b"AMQP\x03\1\0\0"):
+        with socket.create_connection(("127.0.0.1", managed.http_port), 40) as opened:
+            opened.sendall(header)
+            assert everything(opened).endswith(b"\r\n\r\nthis port speaks HTTP: AMQP has another\n")
+
+
 def test_more_connections_than_may_be_are_closed(own: ManagedServer) -> None:
     kept = [Http(own.http_port) for _ in range(3)]
     for http in kept:

@@ -74,6 +74,11 @@ def check_free(path: str) -> None:
 
 
 def _take(path: str) -> FileLock:
+    if os.path.isdir(path):  # noqa: PTH112
+        # Told before there is a lock beside it.
+        served = os.path.join(path, SERVED_NAME)  # noqa: PTH118
+        known = f", as {served} in it is one" if os.path.exists(served) else ""  # noqa: PTH110
+        raise StoreError(f"cannot use {path}: it is a folder, and queues are in a file{known}")
     try:
         return FileLock(_lock_name(path))
     except Locked as locked:

@@ -205,6 +205,10 @@ class HttpConnection(H11Protocol):
         """Data of a request has come."""
         if self._waits_since is None and self._is_idle():
             self._waits_since = self._http.clock.monotonic()
+        if data.startswith(b"AMQP") and self._cycle() is None and not self.conn.trailing_data[0]:
+            # A client of a broker that has mistaken the port, and would wait for an answer as we would for a line end.
+            super().send_400_response("this port speaks HTTP: AMQP has another\n")
+            return
         super().data_received(data)
         if not self._waits_for_more():
             self._waits_since = None

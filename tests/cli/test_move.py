@@ -57,8 +57,11 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(batonmq: Batonmq, tm
     assert "lost" not in done.stdout
     with baton.connect(tmp_path / "to.db") as mq, pytest.raises(baton.NotFound):
         mq.count("orders")
-    assert batonmq("move", "from.db", "new.db", "--dry-run").returncode == 1
-    assert not (tmp_path / "new.db").exists()
+    into_new = batonmq("move", "from.db", "new.db", "--dry-run")
+    assert (into_new.returncode, into_new.stdout) == (0, done.stdout.replace("to.db", "new.db"))
+    assert not list(tmp_path.glob("new.db*"))
+    nowhere = batonmq("move", "from.db", "none/new.db", "--dry-run")
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
 
 
 def test_from_a_file_to_another_with_what_is_delayed(batonmq: Batonmq, tmp_path: Path) -> None:

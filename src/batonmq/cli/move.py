@@ -75,9 +75,7 @@ def move(
     with contextlib.ExitStack() as opened:
         try:
             there = opened.enter_context(_place(context, "FROM", source, from_management_url, makes_file=False))
-            if dry_run and _is_new_file(target):
-                raise Failure(f"TO: there is no file {target!r} yet: a dry run makes none")
-            here = opened.enter_context(_place(context, "TO", target, management_url, makes_file=True))
+            here = opened.enter_context(_place(context, "TO", target, management_url, makes_file=not dry_run))
             plan = plan_of(here, there.found(queues))
             for line in plan.lines(there, here):
                 say(line)
@@ -104,20 +102,11 @@ def _ask() -> None:
 # ---------------------------------------------------------------------- the two places
 
 
-def _is_new_file(said: str) -> bool:
-    from batonmq.engines.urls import parse_url
-
-    try:
-        found = parse_url(said)
-    except ValueError:
-        return False
-    return found.engine == "file" and not Path(found.location).exists()
-
-
 @contextlib.contextmanager
 def _place(
     context: click.Context, which: str, said: str, management: str | None, *, makes_file: bool
 ) -> Iterator[Place]:
+    """Open a place. In that of a new file, where none is to be made, are queues in memory, which can as much."""
     from batonmq.api.connections.connect import open_engine
     from batonmq.cli.http import HttpApi
     from batonmq.cli.moving.places import Place, data_file
@@ -133,9 +122,13 @@ def _place(
     if target.engine == "memory":
         raise Failure(f"{which}: queues in memory are those of one program", 2)
     if target.engine == "file" and not makes_file and not Path(target.location).exists():
-        raise Failure(f"{which}: there is no file {target.location!r}", 2)
+        if which == "FROM":
+            raise Failure(f"{which}: there is no file {target.location!r}", 2)
+        if not Path(target.location).absolute().parent.is_dir():
+            raise Failure(f"{which}: there is no folder for {target.location!r}", 2)
+        target = parse_url("memory:")
     api = HttpApi(context, management) if management else None
-    vhost = unquote(urlsplit(said).path[1:]) or "/" if target.engine != "file" else "/"
+    vhost = unquote(urlsplit(said).path[1:]) or "/" if target.engine not in ("file", "memory") else "/"
     try:
         engine = open_engine(target)
     except (BatonError, ValueError, OSError, ssl.SSLError) as error:

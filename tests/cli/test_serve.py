@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,28 @@ def test_it_names_the_web_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with ManagedServer(tmp_path) as managed:
         say_ready(managed.server)
     assert f"\n  web page  http://127.0.0.1:{managed.http_port}/\n" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that takes nothing")
+def test_it_serves_also_where_its_output_goes_to_a_full_disk(tmp_path: Path) -> None:
+    off = [f"--{name}-port=off" for name in ("stomp", "websocket", "management")]
+    command = [sys.executable, "-m", "batonmq", "serve", "--data", str(tmp_path), "--port", "0", *off]
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True) as serving,
+    ):
+        assert serving.stderr is not None
+        said = next(line for line in serving.stderr if "cannot be printed" in line)
+        found = re.search(
+            r"cannot be printed \(No space left on device\): listens on amqp://127\.0\.0\.1:(\d+)\n", said
+        )
+        assert found
+        with socket.create_connection(("127.0.0.1", int(found[1])), 30) as opened:
+            opened.sendall(b"nonsense")
+            assert opened.recv(8) == b"AMQP\0\0\x09\1"
+        serving.terminate()
+        serving.communicate(timeout=60)
+    assert serving.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

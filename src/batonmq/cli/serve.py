@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from batonmq.cli.environment import given_user
 from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME
 from batonmq.cli.options import DEFAULT_URL
+from batonmq.cli.streams import drop_output
 from batonmq.purity import told
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from batonmq.server.config import Config
 
 __all__ = ["load", "say_ready", "serve"]
+
+logger = logging.getLogger("batonmq.serve")
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -154,8 +158,13 @@ def say_ready(server: Server) -> None:
     option = "" if is_default else f" --url {url}"
     lines += ["", "Next, in another terminal:", ""]
     lines += [f'  {_command()}{option} send hello "Hello, world"', f"  {_command()}{option} receive hello", ""]
-    click.echo("\n".join(lines))
-    sys.stdout.flush()
+    try:
+        click.echo("\n".join(lines))
+        sys.stdout.flush()
+    except OSError as error:
+        # Where the disk is full the broker is needed to make room, and who reads its output may be gone.
+        drop_output()
+        logger.warning("cannot be printed (%s): listens on %s", error.strerror, ", ".join(addresses))
 
 
 def _command() -> str:

@@ -81,9 +81,7 @@ class Root(click.Group):
         except _Interrupted:
             raise KeyboardInterrupt from None
         except OSError as error:
-            # The interpreter must not try to write the rest when it exits.
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop_output()
             why = error.strerror or str(error)
             failure = Failure(why if error.filename is None else f"{os.fsdecode(error.filename)}: {why}")
             failure.show()
@@ -98,6 +96,12 @@ def _open_closed() -> None:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def drop_output() -> None:
+    """Print nothing from now on. The interpreter would try to write the rest again when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def require_output() -> None:

@@ -88,7 +88,8 @@ def require_options(can: Capabilities, options: QueueOptions) -> None:
 
 def require(can: Capabilities, message: Message) -> None:
     """Raises UnsupportedFeature for an option of the message that the engine does not have."""
-    if message.properties.plain and not message.delay and not message.priority:
+    properties = message.properties
+    if properties.plain and not message.delay and not properties.has_priority:
         return
     require_feature(can, can.delay or not message.delay, "delay")
     require_feature(can, can.group or message.group is None, "group")

@@ -85,6 +85,8 @@ def check_unicode(name: str, value: object, depth: int = MAX_DEPTH) -> None:
 
 def check_queue(value: object, name: str = "a queue's name") -> None:
     """Raises TypeError, and ValueError for a name that no queue can have."""
+    if isinstance(value, str) and 0 < len(value) <= TEXT_MAX and value.isascii() and value.isprintable():
+        return
     text = check_text(name, value)
     if not text:
         raise ValueError(f"{name} is empty: a queue has a name")

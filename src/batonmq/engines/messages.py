@@ -86,8 +86,10 @@ class Message:
         if not isinstance(body, bytes):
             raise TypeError(f"a body is bytes, not {body.__class__.__name__}: encode text, or use send_json")
         self.body = body
-        self.delay = check_seconds("delay", delay)
-        check_flag("durable", durable)
+        # Most have no delay and are durable: what checks the two is not called for them.
+        self.delay = 0.0 if delay.__class__ is float and not delay else check_seconds("delay", delay)
+        if durable is not True:
+            check_flag("durable", durable)
         if headers is not None and not isinstance(headers, Mapping):
             raise TypeError(f"headers is a mapping of str to values, not {headers.__class__.__name__}")
         if headers:

@@ -112,7 +112,9 @@ class Delivery:
         """
         self._settle()
         try:
-            await self._done(self._subscription.settle(self._incoming, "accept"))
+            outcome = self._subscription.settle(self._incoming, "accept")
+            if outcome is not None:
+                await outcome.get_async()
         except BatonError as error:
             raise self._told(error) from error.__cause__
 

@@ -279,8 +279,9 @@ class Connection:
 
     async def _send(self, queue: str, messages: list[Message]) -> None:
         check_queue(queue)
+        capabilities = self._engine.capabilities
         for message in messages:
-            require(self.capabilities, message)
+            require(capabilities, message)
         try:
             await self._engine.send(queue, messages).get_async()
         except BatonError as error:

@@ -280,8 +280,9 @@ class Connection:
 
     def _send(self, queue: str, messages: list[Message]) -> None:
         check_queue(queue)
+        capabilities = self._engine.capabilities
         for message in messages:
-            require(self.capabilities, message)
+            require(capabilities, message)
         try:
             self._engine.send(queue, messages).get()
         except BatonError as error:

@@ -113,7 +113,9 @@ class Delivery:
         """
         self._settle()
         try:
-            self._done(self._subscription.settle(self._incoming, "accept"))
+            outcome = self._subscription.settle(self._incoming, "accept")
+            if outcome is not None:
+                outcome.get()
         except BatonError as error:
             raise self._told(error) from error.__cause__
 

@@ -1,6 +1,6 @@
 """Queues inside a Python program: send, receive and settle messages of 16 bytes, durably.
 
-    python -m bench.embedded [--messages 2000] [--rounds 3] [--folder DIR]
+    build/compiled/bin/python -m bench.embedded [--messages 2000] [--rounds 3] [--folder DIR]
     python -m bench --only embedded
 
 Peers that are installed take part; `bench.embedded_peers` says which there are and what they promise. Their

@@ -98,7 +98,7 @@ def test_a_message_that_the_disk_refuses_is_not_there_and_its_sender_is_told(
 def test_a_body_that_no_row_can_hold_is_refused_and_nothing_else(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "BODY_MAX", 100)
+    monkeypatch.setattr(operations, "BODY_MOST", 100)
     fits, too_large = Message(bytes(100)), Message(bytes(101))
     for refused in (
         lambda: engine.send("orders", [fits, too_large]),

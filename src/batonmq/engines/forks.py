@@ -10,7 +10,7 @@ import os
 from typing import Protocol
 from weakref import WeakSet
 
-__all__ = ["FORKED", "Forked", "when_forked"]
+__all__ = ["FORKED", "Forked", "end_watch", "watch_for_fork", "when_forked"]
 
 FORKED = "the connection was opened before this process was forked from another, whose it is: connect anew in this one"
 """The error for a child that goes on using them, as under web servers that load the application first."""
@@ -24,6 +24,8 @@ class Forked(Protocol):
 
 
 _here: WeakSet[Forked] = WeakSet()
+# Objects of compiled classes, to which nothing can refer weakly. Each says itself when it has ended.
+_watching: set[Forked] = set()
 
 
 def when_forked(one: Forked) -> None:
@@ -31,10 +33,21 @@ def when_forked(one: Forked) -> None:
     _here.add(one)
 
 
+def watch_for_fork(one: Forked) -> None:
+    """The same for an object of a compiled class, until ``end_watch``."""
+    _watching.add(one)
+
+
+def end_watch(one: Forked) -> None:
+    """The object has ended: in children it has nothing to drop any more."""
+    _watching.discard(one)
+
+
 def _in_child() -> None:
-    for one in list(_here):
+    for one in [*_here, *_watching]:
         one.forked()
     _here.clear()
+    _watching.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from batonmq.errors import BatonError
+from batonmq.purity import mypyc_attr
 
 __all__ = ["Future", "resolved"]
 
@@ -46,6 +47,7 @@ def _answering(owed: Future[Any], callback: Callable[[], None]) -> Callable[[], 
     return answer
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Future(Generic[T]):
     """An outcome that may be there later. Resolved once, from any thread.
 

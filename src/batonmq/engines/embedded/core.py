@@ -15,12 +15,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from batonmq.broker import Broker
 from batonmq.clock import Clock
 from batonmq.engines.embedded.turns import TurnLock
-from batonmq.engines.forks import FORKED, when_forked
+from batonmq.engines.forks import FORKED, end_watch, watch_for_fork
 from batonmq.engines.futures import Future
 from batonmq.errors import BatonError, Closed, StoreError
 from batonmq.points import reached
@@ -85,6 +86,8 @@ class Core:
         self._committed = threading.Condition(self._lock)  # type: ignore[arg-type]
         self._keeper_wake = threading.Condition(self._lock)  # type: ignore[arg-type]
         self._is_committing = False
+        # How many threads wait for a commit that another one makes.
+        self._awaiting = 0
         self._waiting: list[CommitFuture[Any]] = []
         # Calls for the end of the turn: subscriptions that have received something.
         self._arrivals: list[Callable[[], None]] = []
@@ -96,26 +99,38 @@ class Core:
         self._closed = False
         self._why_closed = "the engine was closed"
         self._keeper = threading.Thread(target=self._keep, name="batonmq-keeper", daemon=True)
-        when_forked(self)
+        watch_for_fork(self)
         self._keeper.start()
 
     # ------------------------------------------------------------------ turns
 
+    def __enter__(self) -> None:
+        """Begin a turn, in which to work on the broker: ``with core:`` is what ``run`` does. Raises Closed."""
+        lock = self._lock
+        lock.__enter__()
+        if self._closed:
+            lock.__exit__(None, None, None)
+            raise Closed(self._why_closed)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it: dispatch ready messages."""
+        try:
+            self._end_turn()
+        finally:
+            self._lock.__exit__(None, None, None)
+
     def run(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an operation on the broker, then dispatch ready messages. Raises Closed, and the operation's errors."""
-        with self._lock:
-            if self._closed:
-                raise Closed(self._why_closed)
-            try:
-                return operation(*args, **kwargs)
-            finally:
-                self._end_turn()
+        with self:
+            return operation(*args, **kwargs)
 
     def run_reading(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an operation on the broker when the store can be read. Raises Closed, and the operation's errors."""
         with self._lock:
             while self._is_committing:
-                self._committed.wait()
+                self._await_commit()
             if self._closed:
                 raise Closed(self._why_closed)
             try:
@@ -157,7 +172,7 @@ class Core:
         with self._lock:
             while not future.done:
                 if self._is_committing:
-                    self._committed.wait()
+                    self._await_commit()
                 else:
                     self._commit()
 
@@ -188,20 +203,33 @@ class Core:
         # The thread that reads the store once it is free begins another commit.
         batch = self.store.batch - 1
         self._lock.release()
-        error: StoreError | None = StoreError("the commit was interrupted")
+        error: StoreError | None = None
+        has_returned = False
         try:
             error = commit_staged(self.store)
+            has_returned = True
         finally:
+            if not has_returned:
+                error = StoreError("the commit was interrupted")
             self._lock.acquire()
             self._is_committing = False
             # First, whatever happens next; they go on when the lock is free.
-            self._committed.notify_all()
+            if self._awaiting:
+                self._committed.notify_all()
             self.broker.commit_done(error)
             self._answer(batch, error)
             reached("commit.told")
             self._end_turn()
             if error is not None or self.store.error is not None:
                 self._lazy_at = time.monotonic() + RETRY_SECONDS
+
+    def _await_commit(self) -> None:
+        """Wait until a commit that another thread makes is done. With the lock held, which is released meanwhile."""
+        self._awaiting += 1
+        try:
+            self._committed.wait()
+        finally:
+            self._awaiting -= 1
 
     def _answer(self, batch: int, error: StoreError | None) -> None:
         waiting, self._waiting = self._waiting, []
@@ -242,7 +270,7 @@ class Core:
     def _keep_once(self) -> None:
         now = time.monotonic()
         if self._is_committing and self._is_urgent:
-            self._committed.wait()
+            self._await_commit()
         elif not self._is_committing and (self._is_urgent or (self._lazy_at is not None and self._lazy_at <= now)):
             self._commit()
         elif (due := self._next_due()) is not None and due <= self.clock.monotonic():
@@ -289,12 +317,13 @@ class Core:
                 return
             self._closed = True
             while self._is_committing:
-                self._committed.wait()
+                self._await_commit()
             self._end_turn()
             if self._waiting:
                 self._commit()
             self._keeper_wake.notify()
         self._keeper.join()
+        end_watch(self)
         try:
             self.broker.close()
         except BatonError:

@@ -35,41 +35,44 @@ CLOSED = "the connection was closed"
 class EmbeddedSubscription(Subscription):
     """A pull consumer, and the core whose lock it needs."""
 
-    __slots__ = ("_core", "_engine", "_run", "consumer")
+    __slots__ = ("_core", "_engine", "consumer")
 
     def __init__(self, engine: EmbeddedEngine, consumer: PullConsumer) -> None:
         self.consumer = consumer
         self._engine = engine
         self._core = engine.core
-        self._run = engine.core.run
 
     def receive(self, most: int) -> Future[list[Incoming]]:
         request = NotedReceive(most)
-        self._run(self.consumer.ask, request)
+        with self._core:
+            self.consumer.ask(request)
         return request
 
     def withdraw(self, future: Future[list[Incoming]]) -> None:
         assert isinstance(future, NotedReceive)
         if not future.done:
-            self._run(self.consumer.withdraw, future)
+            with self._core:
+                self.consumer.withdraw(future)
 
     def settle(self, incoming: Incoming, how: How, reason: str = "", delay: float | None = None) -> None:
         try:
-            self._run(self.consumer.settle, incoming.handle, how, reason, delay)
+            with self._core:
+                self.consumer.settle(incoming.handle, how, reason, delay)
         except Closed as error:
             raise lost_with(error) from None
 
     def renew(self, incoming: Incoming, seconds: float) -> Future[None]:
         try:
-            self._run(self.consumer.renew, incoming.handle, seconds)
+            with self._core:
+                self.consumer.renew(incoming.handle, seconds)
         except Closed as error:
             raise lost_with(error) from None
         return resolved(None)
 
     def report(self, incoming: Incoming, fraction: float, note: str) -> None:
         # In a forked child it is the parent's.
-        with contextlib.suppress(Closed):
-            self._run(self._engine.report, self.consumer, incoming.handle, fraction, note)
+        with contextlib.suppress(Closed), self._core:
+            self._engine.report(self.consumer, incoming.handle, fraction, note)
 
     def close(self) -> Future[None]:
         self.end()
@@ -80,8 +83,8 @@ class EmbeddedSubscription(Subscription):
         if self in self._engine.subscriptions:
             self._engine.subscriptions.discard(self)
             # In a forked child it belongs to the parent.
-            with contextlib.suppress(Closed):
-                self._run(self.consumer.close, error)
+            with contextlib.suppress(Closed), self._core:
+                self.consumer.close(error)
 
 
 class ReplyConsumer(Consumer):
@@ -165,11 +168,9 @@ class EmbeddedEngine(Engine):
         return self.core.run(delete)
 
     def send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
-        return self.core.run(self._send, queue, messages)
-
-    def _send(self, queue: str, messages: Sequence[Message]) -> Future[None]:
-        self._queues.send(queue, messages)
-        return self._future(None)
+        with self.core:
+            self._queues.send(queue, messages)
+            return self._future(None)
 
     def subscribe(self, queue: str, prefetch: int, lease: float | None = None) -> Future[Subscription]:
         return resolved(self.core.run(self._subscribe, queue, prefetch, lease))

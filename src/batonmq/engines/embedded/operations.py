@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batonmq.broker import REFUSED, Operations, Permission, Queue, User
+from batonmq.broker import REFUSED, Queue
 from batonmq.broker.features.length_limit import first_full
 from batonmq.broker.features.publish_headers import asks, check_headers
 from batonmq.broker.management.target import ManagementTarget
@@ -13,6 +13,7 @@ from batonmq.broker.model.settings import REJECT_PUBLISH_DLX
 from batonmq.broker.operations.checks import MANAGEMENT
 from batonmq.broker.queues.browsing import Browser
 from batonmq.broker.routing.router import needs_disk
+from batonmq.engines.embedded.unnamed import VHOST, Unnamed
 from batonmq.engines.messages import Message, delayed_properties, received_message
 from batonmq.engines.values import Fate, QueueOptions
 from batonmq.errors import BatonError, MessageTooLarge, ResourceError, StoreError
@@ -21,23 +22,14 @@ from batonmq.message import BODY_MAX, Message as QueueMessage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batonmq.broker import Broker
+    from batonmq.broker import Broker, Operations
     from batonmq.broker.routing.exchanges import Target
     from batonmq.queued import QueuedMessage
 
 __all__ = ["Queues"]
 
-VHOST = "/"
-TAGS = frozenset({"administrator"})
-
-
-class _Unnamed(Operations):
-    """The operations in the only virtual host there is, which nobody has named: no error speaks of it."""
-
-    __slots__ = ()
-
-    def _described(self, kind: str, name: str) -> str:
-        return f"{kind} '{name}'"
+# Not the constant itself: a test replaces it.
+BODY_MOST = BODY_MAX
 
 
 class Queues:
@@ -46,7 +38,7 @@ class Queues:
     def __init__(self, broker: Broker, owner: object) -> None:
         self.broker = broker
         self.vhost = broker.add_vhost(VHOST)
-        self.operations = _Unnamed(self.vhost, User("embedded", TAGS, {VHOST: Permission()}), owner)
+        self.operations: Operations = Unnamed(self.vhost, owner)
         self._holds_new = False
 
     def hold_new(self) -> None:
@@ -195,5 +187,5 @@ def _full(name: str) -> ResourceError:
 
 
 def _require_size(message: Message) -> None:
-    if len(message.body) > BODY_MAX:
-        raise MessageTooLarge(f"a body of {len(message.body)} bytes; a file takes {BODY_MAX} of a message at most")
+    if len(message.body) > BODY_MOST:
+        raise MessageTooLarge(f"a body of {len(message.body)} bytes; a file takes {BODY_MOST} of a message at most")

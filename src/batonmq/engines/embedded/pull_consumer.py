@@ -76,14 +76,15 @@ class PullConsumer(Consumer):
         "_over",
         "_prefetch",
         "_requests",
+        "source",
     )
-
-    queue: Queue
 
     def __init__(self, core: Core, queue: Queue, tag: str, prefetch: int, lease: float | None = None) -> None:
         asked = None if lease is None else {"x-consumer-timeout": max(1, round(lease * 1000))}
         super().__init__(queue, tag, arguments=asked)
         self._core = core
+        self.source = queue
+        """The queue, as which ``queue`` is not known."""
         self._prefetch = prefetch
         self._requests: deque[NotedReceive] = deque()
         # How many messages are requested and have not come.
@@ -134,7 +135,7 @@ class PullConsumer(Consumer):
                 return
 
     def cancelled(self) -> None:
-        self._over = over = NotFound(f"queue '{self.queue.name}' was deleted")
+        self._over = over = NotFound(f"queue '{self.source.name}' was deleted")
         self._held.clear()
         self._arrived.clear()
         requests, self._requests = self._requests, deque()
@@ -151,7 +152,7 @@ class PullConsumer(Consumer):
         self._requests.append(request)
         self._demand += request.most
         if self.has_room():
-            self.queue.offer(self)
+            self.source.offer(self)
 
     def withdraw(self, request: NotedReceive) -> None:
         """Withdraw a request: it gets an empty list, unless it was answered."""
@@ -159,7 +160,7 @@ class PullConsumer(Consumer):
             self._requests.remove(request)
             self._demand -= request.most
             if not self.has_room():
-                self.queue.withdraw(self)
+                self.source.withdraw(self)
             request.resolve([])
 
     def _answer(self) -> None:
@@ -181,16 +182,16 @@ class PullConsumer(Consumer):
             request.commit = commit
             request.resolve([incoming(tag, queued) for tag, queued in batch])
         if not self.has_room():
-            self.queue.withdraw(self)
+            self.source.withdraw(self)
 
     def take(self, tag: object) -> QueuedMessage:
         """Take a held message for settling. Raises LeaseLost if it is not held any more."""
         queued = self._held.pop(tag, None)  # type: ignore[call-overload]
         if queued is None:
             raise lost()
-        if self.queue.selection is not None:
+        if self.source.selection is not None:
             # Another consumer may wait for its group; without room here, the queue would not look for one.
-            self.queue.touch()
+            self.source.touch()
         return queued  # type: ignore[no-any-return]
 
     def holds(self, tag: object) -> bool:
@@ -207,26 +208,26 @@ class PullConsumer(Consumer):
     def renew(self, tag: object, seconds: float) -> None:
         """Renew a held message, for so many seconds from now. Raises LeaseLost."""
         queued = self._held.get(tag)  # type: ignore[call-overload]
-        if queued is None or not self.queue.renew(queued, seconds):
+        if queued is None or not self.source.renew(queued, seconds):
             raise lost()
 
     def accept(self, tag: object) -> None:
         """Settle as done. Raises LeaseLost."""
         queued = self.take(tag)
-        self.queue.accept(queued)
+        self.source.accept(queued)
         if self._demand:
             self._has_room_again()
 
     def release(self, tag: object, delay: float | None) -> None:
         """Back to its place, after that many seconds. Raises LeaseLost."""
         queued = self.take(tag)
-        self.queue.release([queued], None if delay is None else round(delay * 1000))
+        self.source.release([queued], None if delay is None else round(delay * 1000))
         self._has_room_again()
 
     def reject(self, tag: object, reason: str) -> None:
         """To the dead letters, with the reason. Raises LeaseLost."""
         queued = self.take(tag)
-        self.queue.reject(queued, reason)
+        self.source.reject(queued, reason)
         self._has_room_again()
 
     def settle(self, tag: object, how: How, reason: str, delay: float | None) -> None:
@@ -241,31 +242,31 @@ class PullConsumer(Consumer):
     def settle_for_now(self, tag: object) -> QueuedMessage:
         """Accept as part of a transaction that may still fail. Raises LeaseLost."""
         queued = self.take(tag)
-        self.queue.accept(queued)
+        self.source.accept(queued)
         return queued
 
     def unsettle(self, tag: object, queued: QueuedMessage) -> None:
         """The transaction failed: the message is held as before, or goes back if its receiver was closed meanwhile."""
-        self.queue.unsettle(queued)
-        if self in self.queue.consumers:
+        self.source.unsettle(queued)
+        if self in self.source.consumers:
             assert isinstance(tag, int)
             self._held[tag] = queued
         else:
-            self.queue.release([queued])
+            self.source.release([queued])
 
     def adopt(self, tag: int, row: int, count: int, seconds: float | None) -> bool:
         """Take back a message held under the former owner, with its tag.
 
         False: it is gone, or another's. Never call it while the store is ``busy``. Raises StoreError.
         """
-        queued = reclaim(self.queue, row, count, self)
+        queued = reclaim(self.source, row, count, self)
         if queued is None:
             return False
         self._held[tag] = queued
         if seconds is None:
-            self.queue.watch_deadline(queued, self)
+            self.source.watch_deadline(queued, self)
         else:
-            self.queue.watch_deadline(queued, self, max(1, round(seconds * 1000)))
+            self.source.watch_deadline(queued, self, max(1, round(seconds * 1000)))
         return True
 
     def serve_abroad(self, on_late: Callable[[int], None]) -> None:
@@ -287,20 +288,20 @@ class PullConsumer(Consumer):
 
     def hand_on(self) -> None:
         """The broker ends: the next owner gives back what is held. Nothing is settled here any more."""
-        hand_on(self.queue, list(self._held.values()))
+        hand_on(self.source, list(self._held.values()))
 
     def _has_room_again(self) -> None:
         if not self.waiting and self.has_room():
-            self.queue.offer(self)
+            self.source.offer(self)
 
     def close(self, error: BatonError | None = None) -> None:
         """Give back everything held; waiting requests get nothing, or the error if there is one."""
         self._over = self._over or error or Closed("the receiver was closed")
-        self.queue.unsubscribe(self)
+        self.source.unsubscribe(self)
         held, self._held = list(self._held.values()), {}
         self._arrived.clear()
         if held:
-            self.queue.release(held)
+            self.source.release(held)
         requests, self._requests = self._requests, deque()
         self._demand = 0
         for request in requests:

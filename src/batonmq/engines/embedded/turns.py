@@ -12,13 +12,18 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import Final
 
 __all__ = ["TurnLock"]
 
 Handler = Callable[[int, FrameType | None], object]
 
 # Those whose handlers raise: Ctrl-C, a stop by ``sys.exit``, the time limit of a job or a test.
-NUMBERS = tuple(int(getattr(signal, name)) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name))
+NUMBERS: Final = tuple(int(getattr(signal, name)) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name))
+# Looked up once: they are called in each turn.
+_get_ident: Final = threading.get_ident
+_getsignal: Final = _signal.getsignal
+_set: Final = _signal.signal
 
 
 class TurnLock:
@@ -30,7 +35,7 @@ class TurnLock:
         lock = threading.Lock()
         self.acquire = lock.acquire
         self.release = lock.release
-        self._main = threading.main_thread().ident
+        self._main = threading.main_thread().ident or 0
         # Only the main thread uses these.
         self._mine: Handler = self._come
         self._is_turn = False
@@ -39,7 +44,7 @@ class TurnLock:
         self._came: list[tuple[Handler, int, FrameType | None]] = []
 
     def __enter__(self) -> None:
-        if threading.get_ident() == self._main:
+        if _get_ident() == self._main:
             self._set_aside()
         self.acquire()
 
@@ -47,17 +52,17 @@ class TurnLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-        if self._is_turn and threading.get_ident() == self._main:
+        if self._is_turn and _get_ident() == self._main:
             self._let_through()
 
     def _set_aside(self) -> None:
         """What is raised in here is raised before the turn; handlers that are aside already are called by ours."""
         for number in NUMBERS:
-            handler = _signal.getsignal(number)
+            handler = _getsignal(number)
             if callable(handler) and handler is not self._mine:
                 self._handlers[number] = handler
                 try:
-                    _signal.signal(number, self._mine)
+                    _set(number, self._mine)
                 except ValueError:
                     # In an interpreter beside the main one nobody sets handlers, and none runs.
                     del self._handlers[number]
@@ -74,7 +79,7 @@ class TurnLock:
         """Put the handlers back, and call those that would have run. Raises what they raise."""
         self._is_turn = False
         for number in tuple(self._handlers):
-            _signal.signal(number, self._handlers[number])
+            _set(number, self._handlers[number])
             del self._handlers[number]
         if self._came:
             came, self._came = self._came, []

@@ -158,7 +158,7 @@ class Guest:
                 resumed.ended.append((subscribed[0], failed.error, failed.text))
         for number, tag, row, count, seconds in command.holds:
             subscription = self._commands.subscriptions.get(number)
-            if subscription is None or not claims.is_good(subscription.consumer.queue, row, command.openings):
+            if subscription is None or not claims.is_good(subscription.consumer.source, row, command.openings):
                 continue
             if subscription.consumer.adopt(tag, row, count, seconds):
                 resumed.kept.append((number, tag))

@@ -118,7 +118,7 @@ class GuestCommands:
             subscription.consumer.settle(command.tag, command.how, command.reason, command.delay)
         except LeaseLost:
             # It was late, and the notice of that is on its way; or the queue was deleted with the message.
-            queue = "" if subscription is None else subscription.consumer.queue.name
+            queue = "" if subscription is None else subscription.consumer.source.name
             self._says.say(answers.Unsettled(command.number, queue))
         else:
             self.settled.note(command.number)

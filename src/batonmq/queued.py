@@ -124,6 +124,10 @@ class Holder(metaclass=ABCMeta):
         """A delivery was held past its deadline and has been taken back: settling it has no effect any more."""
 
 
+# Its queue refers to it, and it to its queue: in a circle that the collector does not see, as it would look at each
+# message several times. Whoever keeps one lets go of it: the queue when it is deleted or its broker closed, a consumer
+# when it ends.
+@mypyc_attr(acyclic=True)
 class QueuedMessage:
     """A message in one queue: its place there, its state and its history.
 

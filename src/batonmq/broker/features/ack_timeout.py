@@ -104,7 +104,7 @@ class AckTimeouts:
         return heir
 
     def stop(self) -> None:
-        """Stop: the queue is deleted."""
+        """Stop: the queue is deleted, or its broker closed."""
         self._heap.clear()
         self._renewed.clear()
         if self._timer is not None:

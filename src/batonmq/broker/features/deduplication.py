@@ -258,7 +258,7 @@ class Deduplication:
         self.queue.scheduler.soon(WORK, self.work)
 
     def stop(self) -> None:
-        """Stop: the queue is deleted."""
+        """Stop: the queue is deleted, or its broker closed."""
         self._keys.clear()
         self._order.clear()
         self._first = 0

@@ -193,9 +193,8 @@ class Delays(DelayLane):
     # ------------------------------------------------------------------ the rest
 
     def stop(self) -> None:
-        """Stop: the queue is deleted."""
+        """Stop: the queue is deleted, or its broker closed."""
         self._forget_all()
-        self.queue.give_up_lane(self.lane_id)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

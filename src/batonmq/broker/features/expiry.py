@@ -149,7 +149,7 @@ class Expiry:
             self.watch_paged(following if dropped else max(following, self._now() + 1_000))
 
     def stop(self) -> None:
-        """Stop: the queue is deleted."""
+        """Stop: the queue is deleted, or its broker closed."""
         self._queue = None
         self._heap.clear()
         self._watched.clear()

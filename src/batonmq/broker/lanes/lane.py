@@ -224,12 +224,12 @@ class Lane(PagedWindow):
         return bool(ready)
 
     def end(self, memory: Memory) -> None:
-        """The queue is deleted: empty the lane, give its share back to the budget, and drop its queue.
+        """Empty the lane, give its share back to the budget, and drop its queue: that is deleted, or its broker closed.
 
         Its rows in the store are not deleted here: the store drops the lane as a whole.
 
         A held message refers to its queue, and that to the lane. A reference back would be a cycle, and the collector
-        seldom looks at old objects.
+        does not look at messages.
         """
         for queued in self.ready:
             queued.leave()

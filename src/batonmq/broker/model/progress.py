@@ -45,6 +45,10 @@ class ProgressNotes:
             self._most = max(FEW, 2 * len(self._notes))
         self._notes[queued] = progress, queued.returns, queued.holder
 
+    def clear(self) -> None:
+        """Forget all notes."""
+        self._notes.clear()
+
     def of(self, queued: QueuedMessage) -> Progress | None:
         """The progress of a message; None: none was reported."""
         note = self._notes.get(queued)

@@ -461,17 +461,11 @@ class Queue(FeaturedQueue):
         self.scheduler.dispatch()
         count = self.ready_count
         self.deleted = True
-        self.expiry.stop()
-        for part in (self.delays, self.keys, self.ack_timeouts):
-            if part is not None:
-                part.stop()
         self.counters.lost_all(count, enqueued=sum(lane.enqueued for lane in self.lanes))
-        for lane in self.lanes:
-            lane.end(self.scheduler.memory)
-            self.give_up_lane(lane.lane_id)
-        # The features refer to the queue: drop them, as a cycle would keep a deleted queue in memory for long.
-        self.delays = self.keys = self.ack_timeouts = self.selection = None
-        self.lanes = []
+        for part in (self.delays, *self.lanes):
+            if part is not None:
+                self.give_up_lane(part.lane_id)
+        self._let_go()
         consumers, self.consumers = self.consumers, Consumers()
         self.ready_consumers.clear()
         self.draining.clear()
@@ -480,6 +474,30 @@ class Queue(FeaturedQueue):
         for consumer in consumers:
             consumer.cancelled()
         return count
+
+    def close(self) -> None:
+        """Its broker is closed."""
+        if self._returns is not None:
+            self._returns.stop()
+        self._let_go()
+        # One that still holds messages would keep them, and each of these the queue.
+        self.consumers = Consumers()
+        self.ready_consumers.clear()
+        self.draining.clear()
+
+    def _let_go(self) -> None:
+        """Refer to no message and no feature any more, each of which refers to the queue.
+
+        A message would keep it in memory for good, as the collector does not look at messages; a feature for long.
+        """
+        self.expiry.stop()
+        for part in (self.delays, self.keys, self.ack_timeouts):
+            if part is not None:
+                part.stop()
+        for lane in self.lanes:
+            lane.end(self.scheduler.memory)
+        self.delays = self.keys = self.ack_timeouts = self.selection = None
+        self.lanes = []
 
     def __repr__(self) -> str:
         return f"<Queue {self.name!r} in {self.vhost_name!r}>"

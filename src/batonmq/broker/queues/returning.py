@@ -104,6 +104,10 @@ class Returning:
             del self._waiting[0]
         self.queue.has_returned()
 
+    def stop(self) -> None:
+        """Stop: the broker is closed."""
+        self._waiting.clear()
+
     def _give_back(self, of: Return, most: int) -> None:
         queue = self.queue
         # After an ack timeout the message is another object.

@@ -296,7 +296,13 @@ class Broker:
                     for part in (*queue.lanes, *((queue.delays,) if queue.delays is not None else ())):
                         if (found := part.survivors()) is not None:
                             waiting[part.lane_id] = found
-        self.store.close(waiting)
+        try:
+            self.store.close(waiting)
+        finally:
+            for vhost in self.vhosts.values():
+                vhost.progress.clear()
+                for queue in vhost.queues.values():
+                    queue.close()
 
 
 __all__ = ["Broker", "BrokerError", "CommitWaiter"]

@@ -23,6 +23,7 @@ def test_it_says_where_it_listens_and_what_to_type_next(own_served: Served, tmp_
     assert f"amqp://127.0.0.1:{own_served.port}" in own_served.banner
     assert str(tmp_path / "data") in own_served.banner
     assert "guest, password guest, from this machine only" in own_served.banner
+    assert f"users add --data {tmp_path / 'data'}` adds others" in own_served.banner
     assert f'batonmq --url {own_served.url} send hello "Hello, world"' in own_served.banner
     assert f"batonmq --url {own_served.url} receive hello" in own_served.banner
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["load", "say_ready", "serve"]
 
 logger = logging.getLogger("batonmq.serve")
+
+DEFAULT_DATA = Path("data")
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -142,13 +145,13 @@ def say_ready(server: Server) -> None:
         page = page._replace(host="127.0.0.1") if page.host in ("0.0.0.0", "::") else page  # noqa: S104
         lines.append(f"  {'web page':9} {page.url}/")
     lines.append(f"  {'data':9} {server.data.absolute()}")
+    # `users` looks where `serve` does, if neither is told.
+    add = shlex.join(["users", "add"] if server.data == DEFAULT_DATA else ["users", "add", "--data", str(server.data)])
     has_guest = server.users.authenticator.recall("guest", "guest", is_loopback=True) is not None
     if has_guest:
-        lines.append(
-            f"  {'log in':9} guest, password guest, from this machine only; `{_command()} users add` adds others"
-        )
+        lines.append(f"  {'log in':9} guest, password guest, from this machine only; `{_command()} {add}` adds others")
     else:
-        lines.append(f"  {'log in':9} as a user of the configuration, or one that `{_command()} users add` has added")
+        lines.append(f"  {'log in':9} as a user of the configuration, or one that `{_command()} {add}` has added")
     lines.append(f"  {'stop':9} Ctrl-C")
     first = server.addresses[0]
     who = "guest:guest" if has_guest else "USER:PASSWORD"

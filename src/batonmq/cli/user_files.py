@@ -16,7 +16,7 @@ from batonmq.cli.serve import load
 if TYPE_CHECKING:
     from batonmq.server.users import UserEntry, UserFile, UserTable
 
-__all__ = ["GUEST", "change", "entry", "load_users", "place", "user_file", "vhosts"]
+__all__ = ["GUEST", "change", "entry", "load_users", "place", "told_place", "user_file", "vhosts"]
 
 GUEST = "guest"
 
@@ -38,6 +38,12 @@ def place(command: Command) -> Command:
         metavar="FILE",
         help="The broker's TOML file, if it has one.",
     )(command)
+
+
+def told_place(data: str | None, file: Path | None) -> list[str]:
+    """The options of `place` as they were given, for the command to be typed next."""
+    told = [] if data is None else ["--data", data]
+    return told if file is None else [*told, "--config", str(file)]
 
 
 def user_file(data: str | None, file: Path | None) -> UserFile:

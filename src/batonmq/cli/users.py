@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 
 from batonmq.cli.failure import Failure
 from batonmq.cli.names import NAME, TEXT, say
-from batonmq.cli.user_files import change, entry, load_users, place
+from batonmq.cli.user_files import change, entry, load_users, place, told_place
 from batonmq.cli.user_listing import list_users
 from batonmq.cli.user_rights import RIGHTS
 
@@ -59,7 +60,8 @@ def add(name: str, password_stdin: bool, tags: tuple[str, ...], data: str | None
         if name in found:
             raise _there_is_one(name)
         found[name] = UserEntry(password_hash=password_hash, tags=tags)
-    say(f"user {name} added; next, say what it may do: batonmq users permit {name} --vhost /")
+    permit = shlex.join(["batonmq", "users", "permit", name, "--vhost", "/", *told_place(data, file)])
+    say(f"user {name} added; next, say what it may do: {permit}")
 
 
 @users.command()

@@ -95,8 +95,6 @@ class StoredRun:
     unusual: dict[int, StoredMessage] = field(default_factory=dict)
     # Rows that are not messages, as in a damaged file, and the error of each.
     unreadable: dict[int, str] = field(default_factory=dict)
-    # Are all messages like the last one in all but their bodies, and these of one size? False: it was not looked at.
-    is_alike: bool = False
 
     def whole(self) -> list[StoredMessage]:
         """The run as a list of messages with their rows, which costs more."""

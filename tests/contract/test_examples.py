@@ -26,13 +26,18 @@ def example(name: str, place: Place) -> str:
     return text.replace('f"inbox.{user}"', f"{inboxes}[user]")
 
 
+def line_by_line(text: str, *, flush: bool = False) -> None:
+    """`print` writes a line in two pieces, between which another thread may write its own."""
+    sys.stdout.write(f"{text}\n")
+
+
 @pytest.fixture
 def run(place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs an example in this process; what it printed, line by line, in the order of letters."""
 
     def run(name: str) -> list[str]:
         monkeypatch.setattr(sys, "argv", [name, place.url])
-        exec(compile(example(name, place), name, "exec"), {"__name__": "__main__"})
+        exec(compile(example(name, place), name, "exec"), {"__name__": "__main__", "print": line_by_line})
         return sorted(capsys.readouterr().out.splitlines())
 
     return run

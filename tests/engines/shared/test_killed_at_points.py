@@ -124,8 +124,9 @@ def test_what_is_held_outlives_an_owner_that_is_killed_before_it_has_done_anythi
         mq.send("orders", b"1")
     holder = programs.start(HOLDER)
     assert heard(holder) == "holds it"
-    # So that another process takes the file.
+    # So that another process takes the file. A signal takes effect some time after it was sent.
     os.kill(holder.pid, signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(holder.pid, os.WUNTRACED)[1])
     owner.kill()
     heir = programs.start(HEIR)
     assert heard(heir) == "takes over"

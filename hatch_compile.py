@@ -169,7 +169,10 @@ def chosen(sources: Path, patterns: list[str]) -> list[str]:
 
 
 def fingerprint(sources: Path, modules: list[str], unread: list[str]) -> str:
-    """Of all that decides what is compiled: the sources that mypyc reads, and what it and the C compiler are."""
+    """Of all that decides what is compiled: the sources that mypyc reads, and what it and the C compiler are.
+
+    What is compiled itself is read, wherever it stands.
+    """
     try:
         from mypy.version import __version__
     except ImportError:
@@ -179,7 +182,7 @@ def fingerprint(sources: Path, modules: list[str], unread: list[str]) -> str:
     skipped = tuple(f"{name.removesuffix('.*').replace('.', '/')}" for name in unread)
     for path in sorted(sources.rglob("*.py")):
         name = path.relative_to(sources).as_posix()
-        if not name.removesuffix(".py").startswith(skipped):
+        if name in modules or not name.removesuffix(".py").startswith(skipped):
             known.update(f"{name}\n".encode() + path.read_bytes())
     return known.hexdigest()[:16]
 

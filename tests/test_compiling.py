@@ -118,6 +118,16 @@ def test_the_modules_that_are_named_are_compiled_and_run(project: Path, tmp_path
     before = hook.fingerprint(sources, [], [])
     (sources / "batonmq" / "one.py").write_text("class Other: pass")
     assert hook.fingerprint(sources, [], []) != before
+    # What is compiled is read, although others where it stands are not.
+    (sources / "batonmq" / "above").mkdir()
+    above, beside = sources / "batonmq" / "above" / "hot.py", sources / "batonmq" / "above" / "other.py"
+    above.write_text("")
+    given = sources, ["batonmq/above/hot.py"], ["batonmq.above.*"]
+    before = hook.fingerprint(*given)
+    beside.write_text("x = 1")
+    assert hook.fingerprint(*given) == before
+    above.write_text("x = 1")
+    assert hook.fingerprint(*given) != before
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -96,8 +96,8 @@ class Server:
     ) -> None:
         await self.stop()
 
-    async def start(self) -> None:
-        """Open the data directory and listen.
+    async def start(self, before_listening: Callable[[], None] = lambda: None) -> None:
+        """Open the data directory and listen. `before_listening` is called in between, when no client can come yet.
 
         Raises StartError when a port is taken, the directory is in use or cannot be written, or the store in it cannot
         be opened; ConfigError when its users cannot be read, or what TLS needs.
@@ -153,6 +153,7 @@ class Server:
             )
             users.authenticator.when_changed(self._users_changed)
             self._changes = Changes(self.broker, users, self._sockets, self._live)
+            before_listening()
             await self._sockets.start()
             for extension in self._extensions:
                 await extension.start()

@@ -65,29 +65,36 @@ async def _serve(
 
     has_terminal = os.isatty(STANDARD_INPUT)
 
+    def reload(_ready: asyncio.Future[None]) -> None:
+        notifier.reloading()
+        try:
+            server.reload(read_again() if read_again is not None else None)
+        except ConfigError as error:
+            logger.error("%s; nothing has changed", error)
+        notifier.ready(_serves(server))
+
     def hung_up() -> None:
         if has_terminal and not os.isatty(STANDARD_INPUT):
             signalled()
         else:
-            notifier.reloading()
+            ready.add_done_callback(reload)
+
+    def take_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
             try:
-                server.reload(read_again() if read_again is not None else None)
-            except ConfigError as error:
-                logger.error("%s; nothing has changed", error)
-            notifier.ready(_serves(server))
+                loop.add_signal_handler(number, signalled)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
+        if hasattr(signal, "SIGHUP"):  # not on Windows
+            loop.add_signal_handler(signal.SIGHUP, hung_up)
 
     loop = asyncio.get_running_loop()
-    await server.start()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, signalled)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(signalled))
-    if hasattr(signal, "SIGHUP"):  # not on Windows
-        loop.add_signal_handler(signal.SIGHUP, hung_up)
+    ready: asyncio.Future[None] = loop.create_future()
+    await server.start(take_signals)
     try:
         on_ready(server)
         notifier.ready(_serves(server))
+        ready.set_result(None)
         notifier.watch(loop)
         allocator.watch(loop)
         await stopping.wait()

@@ -98,7 +98,7 @@ def test_h5_a_heart_beat_may_be_late_by_an_interval(client: Client) -> None:
     client.connect(heart_beat="10000,0")
     assert client.wait(20) == []
     assert not client.has_ended()
-    refused(client.wait(0.5), "Heart-beat missed")
+    assert client.wait(0.5) == []
     assert client.has_ended()
 
 
@@ -152,7 +152,8 @@ def test_h7_the_answer_names_what_the_server_sends_first(client: Client) -> None
     assert client.connect(heart_beat="3000,8000")["heart-beat"] == "8000,3000"
     # So it is the server that speaks every 8 s, and the client that must every 3.
     assert beats(client, 6) == 0
-    refused(client.wait(0.5), "Heart-beat missed")
+    assert client.wait(0.5) == []
+    assert client.has_ended()
 
 
 def test_h8_a_body_on_its_way_is_a_sign_of_life(client: Client, driven: Driven) -> None:

@@ -158,8 +158,9 @@ class Connection:
         elif self.state == OPEN:
             silence = beats.silence(now)
             if silence:
-                detail = f"nothing was heard for {silence:.1f} s, twice the heart-beats that were agreed on"
-                self.fail(StompFailure("Heart-beat missed", detail, fatal=True))
+                # Without an ERROR, as with RabbitMQ and ActiveMQ: see `shutdown`.
+                link.log.closed(f"nothing was heard for {silence:.1f} s, twice the heart-beats that were agreed on")
+                self._end()
             elif beats.is_due(now):
                 link.output.send(b"\n")
         return beats.pace

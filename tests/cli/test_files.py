@@ -84,8 +84,9 @@ def test_what_is_no_place_for_queues_is_one_line(
     (tmp_path / "folder").mkdir()
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "batonmq.db").touch()
+    before = sorted(tmp_path.rglob("*"))
     refused = batonmq("--url", url, "queues")
     assert (refused.returncode, refused.stdout) == (code, "")
     assert said.format(path=tmp_path) in refused.stderr
     assert refused.stderr.count("\n") == 1
-    assert not (tmp_path / "folder-lock").exists()
+    assert sorted(tmp_path.rglob("*")) == before

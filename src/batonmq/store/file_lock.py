@@ -49,7 +49,7 @@ class Locked(Exception):
 
 
 class FileLock:
-    """A lock, held until it is released. The file stays: deleting it would race with others."""
+    """A lock, held until it is released. The file stays; only who holds the lock may delete it."""
 
     __slots__ = ("_handle",)
 

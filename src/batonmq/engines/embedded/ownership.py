@@ -6,6 +6,7 @@ such sockets.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from batonmq.engines.forks import when_forked
@@ -47,10 +48,12 @@ class Ending(InUse):
 
 
 class Ownership:
-    """Holds the lock file beside a store's file. The lock file is never deleted, as that would race with others."""
+    """Holds the lock file beside a store's file, which stays when the file is closed."""
 
     def __init__(self, path: str, note: str = "") -> None:
         """Raises InUse, StoreError."""
+        self._name = _lock_name(path)
+        self._is_new = not os.path.exists(self._name)  # noqa: PTH110
         self._lock = _take(path)
         when_forked(self)
         self.say(note)
@@ -63,6 +66,15 @@ class Ownership:
         """Release the lock."""
         self._lock.release()
         reached("lock.released")
+
+    def withdraw(self) -> None:
+        """Release the lock, as the file cannot be used; a lock file that was not there before goes, too."""
+        if self._is_new:
+            # While it is held: whoever has it open finds that it has lost its name (FileLock), and makes a new one.
+            # Windows deletes no open file.
+            with contextlib.suppress(OSError):
+                os.unlink(self._name)  # noqa: PTH108
+        self.release()
 
     # The parent still holds it: closing a copy of the handle does not release the lock (flock(2)).
     forked = release

@@ -131,8 +131,11 @@ def _entry_of_file(path: str, clock: Clock | None) -> Entry:
         except Claimed as error:
             ownership.release()
             raise Ending(str(error)) from error
-        except BaseException:
+        except InUse:
             ownership.release()
+            raise
+        except BaseException:
+            ownership.withdraw()
             raise
     return entry
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from batonmq.protocols.amqp10.codec.performatives import Attach, Close, Detach, Open, Source, Target
+import pytest
+
+from batonmq.protocols.amqp10.codec.performatives import (
+    Accepted,
+    Attach,
+    Close,
+    Detach,
+    End,
+    Modified,
+    Open,
+    Rejected,
+    Source,
+    Target,
+)
+from batonmq.protocols.amqp10.codec.sections import Sections
 from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.containers import Containers
-from tests.protocols.amqp10.client import Client, condition_of, message, of, one
+from tests.protocols.amqp10.client import Client, Delivery, condition_of, message, of, one
 from tests.support.driven import Driven
 
 DURABLE = Source(address="topic://t", durable=2, expiry_policy=Symbol("never"))
@@ -129,3 +143,59 @@ def test_an_open_tells_whose_ways_these_are(driven: Driven) -> None:
     assert str(properties["information"]).startswith("BatonMQ ")
     assert properties["topic-prefix"] == "topic://"
     assert "queue-prefix" not in properties
+
+
+def _count_after(driven: Driven, leave: Detach | End | Close | None, default: Modified | None) -> int:
+    """The delivery-count that a message has for the next client, after one that held it has left."""
+    driven.queue("q")
+    driven.publish("m")
+    first = Client(driven).start()
+    handle = first.receiver("/queues/q", 10, source=Source(address="/queues/q", default_outcome=default))
+    assert handle == 0
+    assert one(first.read(), Delivery).body == b"m"
+    if leave is None:
+        first.lose()
+    else:
+        first.say(leave)
+    second = Client(driven).start()
+    second.receiver("/queues/q", 10)
+    header = Sections(one(second.read(), Delivery).payload).header()
+    assert header is not None
+    return header.delivery_count or 0
+
+
+# Qpid JMS names the second for each of its links.
+@pytest.mark.parametrize("default", [None, Modified(delivery_failed=True)])
+@pytest.mark.parametrize(
+    ("leave", "count"), [(Detach(handle=0, closed=True), 0), (Detach(handle=0), 0), (End(), 1), (Close(), 1), (None, 1)]
+)
+def test_what_a_client_held_is_not_counted_if_it_detached(
+    driven: Driven, leave: Detach | End | Close | None, default: Modified | None, count: int
+) -> None:
+    assert _count_after(driven, leave, default) == count
+
+
+def test_links_that_take_one_message_each_do_not_use_up_the_limit_of_those_behind(driven: Driven) -> None:
+    driven.queue("work", x_delivery_limit=2)
+    for number in range(6):
+        driven.publish(f"m{number}", queue="work")
+    client = Client(driven).start()
+    source = Source(address="/queues/work", default_outcome=Modified(delivery_failed=True))
+    for number in range(6):
+        handle = client.receiver("/queues/work", 10, source=source, name=f"link {number}")
+        first = of(client.read(), Delivery)[0]
+        assert first.body == f"m{number}".encode()
+        client.settle(first.delivery_id, Accepted())
+        client.say(Detach(handle=handle, closed=True))
+
+
+def test_a_default_outcome_also_holds_for_a_link_that_the_client_detached(driven: Driven) -> None:
+    driven.queue("dead")
+    driven.queue("work", x_dead_letter_exchange="", x_dead_letter_routing_key="dead")
+    driven.publish("m", queue="work")
+    client = Client(driven).start()
+    source = Source(address="/queues/work", default_outcome=Rejected())
+    handle = client.receiver("/queues/work", 10, source=source)
+    assert of(client.read(), Delivery)
+    client.say(Detach(handle=handle, closed=True))
+    assert driven.bodies("dead") == ["m"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import BrokerError
@@ -9,6 +10,7 @@ from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import (
     Accepted,
     Disposition,
+    Modified,
     Received,
     Released,
     TransactionalState,
@@ -98,9 +100,17 @@ class Settling:
             if queued is not None:
                 self._settle_as(_default_of(queued.holder) or RELEASED, [queued])
 
-    def release_link(self, link: Holder) -> None:
-        """A link ends: its unsettled deliveries get its default outcome, or go back, counted as failed."""
-        self._settle_as(_default_of(link), self._deliveries.take_of_link(link))
+    def release_link(self, link: Holder, *, by_client: bool) -> None:
+        """A link ends: its unsettled deliveries get its default outcome, or go back, counted as failed.
+
+        If the client detached the link, they go back uncounted: it had mostly not looked at them. Qpid JMS names
+        ``modified`` with ``delivery-failed`` as the default for all links. If that counted, a client that takes one
+        message with each link would use up the delivery limit of those behind it.
+        """
+        default = _default_of(link)
+        if by_client:
+            default = _without_failure(default)
+        self._settle_as(default, self._deliveries.take_of_link(link))
 
     def _settle_as(self, outcome: Outcome | None, held: list[QueuedMessage]) -> None:
         """Apply a link's default outcome; None, or one that cannot be applied, counts as a failed delivery."""
@@ -149,3 +159,12 @@ class Settling:
 
 def _default_of(holder: Holder | None) -> Outcome | None:
     return holder.default_outcome if isinstance(holder, Receiver) else None
+
+
+def _without_failure(outcome: Outcome | None) -> Outcome:
+    """The same, but for the attempt, which does not count."""
+    if outcome is None:
+        return RELEASED
+    if isinstance(outcome, Modified):
+        return replace(outcome, delivery_failed=False)
+    return outcome

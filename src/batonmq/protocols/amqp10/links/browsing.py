@@ -74,7 +74,7 @@ class BrowsingLink:
         """Raises SessionFailure: the client may not send over a link on which it receives."""
         raise no_sender(self.name)
 
-    def detached(self, *, closed: bool) -> None:
+    def detached(self, *, closed: bool, by_client: bool) -> None:
         """Stop showing messages."""
         self._is_over = True
         self._sender.stop()

@@ -107,10 +107,10 @@ class CoordinatorLink(RequestLink):
 
     # ------------------------------------------------------------------ its end
 
-    def detached(self, *, closed: bool) -> None:
+    def detached(self, *, closed: bool, by_client: bool) -> None:
         """The link ends: roll back its transactions."""
         self._is_over = True
-        super().detached(closed=closed)
+        super().detached(closed=closed, by_client=by_client)
         for txn_id in self._declared:
             self._parts.transactions.roll_back(txn_id)
         self._declared.clear()

@@ -78,7 +78,7 @@ class IncomingLink:
         if flow.echo:
             self._inflow.grant()
 
-    def detached(self, *, closed: bool) -> None:
+    def detached(self, *, closed: bool, by_client: bool) -> None:
         """It ends: drop an incomplete delivery."""
         self._inflow.drop()
         self._parts.connection.nodes.close(self._opened, closed=closed)

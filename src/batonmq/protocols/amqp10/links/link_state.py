@@ -44,8 +44,11 @@ class SessionLink(Protocol):
         Returns where they end. Raises Failure, BrokerError.
         """
 
-    def detached(self, *, closed: bool) -> None:
-        """It ends: give back its messages. ``closed``: for good, so that its subscription or node ends, too."""
+    def detached(self, *, closed: bool, by_client: bool) -> None:
+        """It ends: give back its messages.
+
+        ``closed``: for good, so that its subscription or node ends, too. ``by_client``: the client detached it.
+        """
 
     def stolen(self) -> None:
         """Its container has attached a link of this name elsewhere (part 2 §2.6.1)."""

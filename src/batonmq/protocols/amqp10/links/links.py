@@ -102,7 +102,7 @@ class Links:
 
         def failed(reason: str) -> None:
             if handle.link is link:
-                self._end(handle, link, parts, closed=False)
+                self._end(handle, link, parts)
                 _refuse(parts, attach, ours, LinkFailure(conditions.RESOURCE_LIMIT_EXCEEDED, reason))
 
         # A queue declared for it is on the disk before the client is told.
@@ -132,7 +132,7 @@ class Links:
         parts.connection.link_quota.give_back(handle.size)
         link = handle.link
         if link is not None:
-            self._end(handle, link, parts, closed=bool(detach.closed))
+            self._end(handle, link, parts, closed=bool(detach.closed), by_client=True)
             parts.channel.say(Detach(handle=handle.ours, closed=detach.closed))
 
     def _find(self, number: int) -> Handle:
@@ -154,22 +154,24 @@ class Links:
         for handle in self._by_handle.values():
             if handle.link is link:
                 # Not closed: only the client may end the subscription behind it.
-                self._end(handle, link, parts, closed=False)
+                self._end(handle, link, parts)
                 # After the answer to the deletion of its queue: a client that deleted it itself expects that first.
                 parts.channel.say_behind(Detach(handle=handle.ours, closed=True, error=failure.error()))
                 return
 
-    def _end(self, handle: Handle, link: SessionLink, parts: SessionParts, *, closed: bool) -> None:
+    def _end(
+        self, handle: Handle, link: SessionLink, parts: SessionParts, *, closed: bool = False, by_client: bool = False
+    ) -> None:
         handle.lead_to(None)
         connection = parts.connection
         connection.containers.detach(connection.identity, (link.name, link.client_sends), link)
-        link.detached(closed=closed)
+        link.detached(closed=closed, by_client=by_client)
 
     def release(self, parts: SessionParts) -> None:
         """The session ends, and all its links; they may be attached again."""
         for handle in list(self._by_handle.values()):
             if handle.link is not None:
-                self._end(handle, handle.link, parts, closed=False)
+                self._end(handle, handle.link, parts)
             parts.connection.link_quota.give_back(handle.size)
         self._by_handle.clear()
         self._ours.clear()

@@ -97,7 +97,7 @@ class OutgoingLink(Receiver):
         """Raises SessionFailure: the client may not send over a link on which it receives."""
         raise no_sender(self.name)
 
-    def detached(self, *, closed: bool) -> None:
+    def detached(self, *, closed: bool, by_client: bool) -> None:
         """It ends: stop deliveries, and give back the messages it holds."""
         self.is_over = True
         self._sender.stop()
@@ -105,7 +105,7 @@ class OutgoingLink(Receiver):
         if self._opened.is_deaf:
             self._parts.connection.deaf.drop(self._opened.queue)
         self.queue.unsubscribe(self)
-        self._parts.settling.release_link(self)
+        self._parts.settling.release_link(self, by_client=by_client)
         self._parts.connection.nodes.close(self._opened, closed=closed)
 
     # ------------------------------------------------------------------ what the queue asks

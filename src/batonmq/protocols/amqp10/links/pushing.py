@@ -97,7 +97,7 @@ class PushingLink:
         """Raises SessionFailure: the client may not send over a link on which it receives."""
         raise no_sender(self.name)
 
-    def detached(self, *, closed: bool) -> None:
+    def detached(self, *, closed: bool, by_client: bool) -> None:
         """It ends: drop the waiting messages."""
         self._sender.stop()
         self._waiting.clear()

@@ -64,7 +64,7 @@ class RequestLink(metaclass=ABCMeta):
         """Send the outcome of a request."""
         self._parts.receipts.tell(state, request.delivery_id, is_settled=self._inflow.is_settled_first)
 
-    def detached(self, *, closed: bool) -> None:
+    def detached(self, *, closed: bool, by_client: bool) -> None:
         """It ends: drop an incomplete request."""
         self._inflow.drop()
 

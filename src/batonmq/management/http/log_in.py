@@ -29,7 +29,8 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # Longer names and passwords do not exist, and would still be hashed.
 LONGEST_CREDENTIALS: Final = 8192
 
-CHALLENGE: Final = {"www-authenticate": 'Basic realm="BatonMQ Management", charset="UTF-8"'}
+# RabbitMQ's realm: clients that keep passwords by realm, as libwww-perl does, send theirs to no other.
+CHALLENGE: Final = {"www-authenticate": 'Basic realm="RabbitMQ Management", charset="UTF-8"'}
 
 
 class LogIn:

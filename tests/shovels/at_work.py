@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import batonmq
 from batonmq.clock import Clock
 from batonmq.engines.values import Capabilities, Incoming
 from batonmq.errors import BatonError, ConnectionLost
@@ -17,7 +16,7 @@ from batonmq.shovels.rules import Rules
 from batonmq.shovels.running import RunningShovel
 from batonmq.shovels.settings import End, ShovelSettings
 
-LONG = 30.0
+LONG = 90.0
 
 
 def nowhere(uri: str) -> Local:
@@ -46,18 +45,6 @@ def shovel_all(settings: ShovelSettings) -> RunningShovel:
     with shovelling(settings) as shovel:
         pass
     return shovel
-
-
-def received(url: str, queue: str) -> list[batonmq.Message]:
-    """All that is in a queue."""
-    found: list[batonmq.Message] = []
-    with batonmq.connect(url) as mq:
-        while mq.count(queue):
-            with mq.receiver(queue, prefetch=1000, wait=1.0) as receiver:
-                for delivery in receiver:
-                    found.append(delivery.message)
-                    delivery.accept()
-    return found
 
 
 class Refusing(Into):

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.engines.proxy import Proxy
-from tests.shovels.at_work import LONG, received, settings_of, shovelling
+from tests.shovels.at_work import LONG, settings_of, shovelling
 from tests.support import forking
 from tests.support.broker import Broker
+from tests.support.drained import drained
 from tests.support.waiting import until
 
 import batonmq
@@ -54,7 +55,7 @@ def test_a_broker_that_is_killed_loses_nothing(brokers: tuple[Broker, Broker], k
     finally:
         for proxy in proxies:
             proxy.close()
-    found = received(two.address.url, "orders")
+    found = drained(two.address.url, "orders")
     assert {message.body for message in found} == set(ALL)
     # Those that were on their way may come twice, under the same id; and those before them, which the source was told
     # are accepted, and had not written it yet.
@@ -76,4 +77,4 @@ def test_within_a_file_each_message_is_moved_once_whenever_it_is_killed(tmp_path
             killed.wait()
     done = forking.start([*arguments, "--until-empty", "--idle", "0.5"], cwd=tmp_path)
     assert done.wait(LONG) == 0
-    assert [message.body for message in received(path, "archive")] == ALL
+    assert [message.body for message in drained(path, "archive")] == ALL

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.engines.proxy import Proxy
-from tests.shovels.at_work import Refusing, carry, received, settings_of, shovel_all, shovelling
+from tests.shovels.at_work import Refusing, carry, settings_of, shovel_all, shovelling
 from tests.support.broker import Broker
+from tests.support.drained import drained
 from tests.support.waiting import until
 
 import batonmq
@@ -50,7 +51,7 @@ def test_what_goes_along_with_a_bad_message_is_moved(tmp_path: Path, lost: Baton
     progress = carry(path, target)
     assert target.arrived == [b"%d" % number for number in range(1, 40)]
     assert (progress.total, progress.aside) == (39, 2)
-    assert [message.body for message in received(path, "orders.unmoved")] == [b"bad", b"bad"]
+    assert [message.body for message in drained(path, "orders.unmoved")] == [b"bad", b"bad"]
 
 
 def test_messages_stay_in_order_where_there_is_room_for_one_at_a_time(tmp_path: Path) -> None:
@@ -81,8 +82,8 @@ def test_a_message_too_large_for_the_broker_is_set_aside_and_no_other(tmp_path: 
     try:
         fill(path, [*BODIES, bytes(100_001), *BODIES])
         shovel = shovel_all(settings_of(path, url))
-        assert [message.body for message in received(url, "orders")] == [*BODIES, *BODIES]
-        (large,) = received(path, "orders.unmoved")
+        assert [message.body for message in drained(url, "orders")] == [*BODIES, *BODIES]
+        (large,) = drained(path, "orders.unmoved")
         assert "100000" in str(large.headers[REASON_HEADER])
         assert (shovel.moved, shovel.progress.aside, shovel.restarts) == (20, 1, 0)
     finally:
@@ -108,7 +109,7 @@ def test_a_target_that_confirms_nothing_counts_as_lost(
             proxy.cut()
             until(lambda: shovel.moved == len(BODIES) + 1)
         # What was on its way when the target fell silent may be there twice.
-        assert {message.body for message in received(broker.address.url, "orders")} == {*BODIES, b"late"}
+        assert {message.body for message in drained(broker.address.url, "orders")} == {*BODIES, b"late"}
     finally:
         broker.kill()
         proxy.close()

@@ -132,12 +132,16 @@ class Carrier:
             arrived = self._source.receive(most, seconds)
             if not arrived:
                 looked += seconds
-                if idle is not None and looked >= idle:
-                    # A source that is out of reach gives nothing either.
-                    if self._source.is_empty():
-                        break
-                    looked = 0.0
-                continue
+                if idle is None or looked < idle:
+                    continue
+                looked = 0.0
+                # A source that is out of reach gives nothing either, and one that is slow has none left when all are on
+                # their way.
+                if not self._source.is_empty():
+                    continue
+                arrived = self._source.receive(most, 0.0)
+                if not arrived:
+                    break
             looked = 0.0
             if self._stopping.is_set() and not finishes:
                 break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import subprocess
@@ -10,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryFile
 
 import pytest
@@ -80,21 +80,21 @@ class Served:
         self.banner = banner
         self.port = int(banner.partition("amqp://127.0.0.1:")[2].split()[0])
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
+        self.lines: SimpleQueue[str] = SimpleQueue()
+        """What it logs, as it comes; an empty one when it has ended."""
         self.log = ""
 
-    def drop_log(self) -> None:
-        """Read what it logs, and forget it, until it ends."""
+    def read_log(self) -> None:
+        """All the time: a pipe that nobody reads is full one day, and the broker, which logs into it, stands still."""
         assert self.process.stderr is not None
-        # Closed meanwhile: the test is over.
-        with contextlib.suppress(ValueError):
-            for _ in self.process.stderr:
-                pass
+        for line in self.process.stderr:
+            self.lines.put(line)
+        self.lines.put("")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, and return the exit code."""
         self.process.send_signal(number)
-        assert self.process.stderr is not None
-        self.log = self.process.stderr.read()
+        self.log = "".join(iter(self.lines.get, ""))
         return self.process.wait(LONG)
 
 
@@ -121,10 +121,14 @@ def serving(folder: Path, *arguments: str, environment: Mapping[str, str] | None
             if " receive hello" in line:
                 break
         guard.cancel()
+        served = Served(process, banner)
+        reader = threading.Thread(target=served.read_log, daemon=True)
+        reader.start()
         try:
-            yield Served(process, banner)
+            yield served
         finally:
             process.kill()
+            reader.join()
 
 
 @pytest.fixture
@@ -143,8 +147,6 @@ def served_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def served_for_all(served_folder: Path) -> Iterator[Served]:
     with serving(served_folder) as served:
-        # A pipe that nobody reads is full one day, and the broker, which logs into it, stands still.
-        threading.Thread(target=served.drop_log, daemon=True).start()
         yield served
 
 

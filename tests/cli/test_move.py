@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import LONG, Batonmq, Served, serving
 from tests.support import forking
 from tests.support.broker import Broker
+from tests.support.drained import drained
 from tests.support.waiting import until
 
 import batonmq as baton
@@ -39,12 +40,7 @@ def fill(url: str, prefix: str = "", count: int = 50) -> None:
 
 
 def taken(url: str, queue: str) -> list[bytes]:
-    with baton.connect(url) as mq, mq.receiver(queue, wait=0.3) as receiver:
-        found = []
-        for delivery in receiver:
-            delivery.accept()
-            found.append(delivery.body)
-        return found
+    return [message.body for message in drained(url, queue)]
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(batonmq: Batonmq, tmp_path: Path) -> None:
@@ -81,13 +77,12 @@ def test_from_a_file_to_another_with_what_is_delayed(batonmq: Batonmq, tmp_path:
     with baton.connect(tmp_path / "to.db") as mq:
         # Declared as it was: nothing is refused.
         mq.declare("orders", max_deliveries=5, dead_letter="dead", max_length=10_000)
-        with mq.receiver("orders", wait=0.3) as receiver:
-            for number, delivery in enumerate(receiver):
-                assert (delivery.body, delivery.message.id) == (b"%d" % number, str(number))
-                assert delivery.message.headers == {"n": number, "half": 0.5}
-                assert delivery.message.ttl == 3600
-                delivery.accept()
-            assert number == 49
+    arrived = drained(tmp_path / "to.db", "orders")
+    assert len(arrived) == 50
+    for number, message in enumerate(arrived):
+        assert (message.body, message.id) == (b"%d" % number, str(number))
+        assert message.headers == {"n": number, "half": 0.5}
+        assert message.ttl == 3600
     # Again: there is nothing to do.
     done = batonmq("move", "from.db", "to.db")
     assert "is there already" in done.stdout

@@ -36,11 +36,10 @@ class Reloaded:
         """Write the file, send SIGHUP, and return what is logged of that."""
         self._file.write_text(text, encoding="utf-8")
         self.served.process.send_signal(signal.SIGHUP)
-        assert self.served.process.stderr is not None
         guard = threading.Timer(LONG, self.served.process.kill)
         guard.start()
         said = []
-        for line in self.served.process.stderr:
+        for line in iter(self.served.lines.get, ""):
             said.append(line)
             if "configuration was read again" in line or "nothing has changed" in line:
                 break
@@ -101,8 +100,7 @@ def test_the_level_of_the_log_and_its_form_change(broker: Reloaded, batonmq: Bat
 def test_what_cannot_take_effect_is_said_and_the_rest_does(broker: Reloaded, batonmq: Batonmq) -> None:
     said = broker.reload("[server]\ndata = 'elsewhere'\n[stomp]\nmax_headers = 20\nbacklog = 7\n" + USER)
     assert "changed: stomp.max_headers, user" in said[-1]
-    assert broker.served.process.stderr is not None
-    later = broker.served.process.stderr.readline()
+    later = broker.served.lines.get()
     assert later.rstrip().endswith("these keys of the configuration need a restart to take effect: stomp.backlog")
     assert batonmq("--url", broker.url, "health").returncode == 0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Served
+from tests.cli.conftest import LONG, Served
 from tests.support import forking
 from tests.support.forking import Forked
 
@@ -80,7 +80,7 @@ class Running:
     def end(self) -> int:
         """The exit code, when it has ended. Its input stays open: a handler may wait for it."""
         assert self.process.stderr is not None
-        code = self.process.wait(40)
+        code = self.process.wait(LONG)
         self.log += self.process.stderr.read()
         return code
 
@@ -100,7 +100,7 @@ def running(folder: Path, *arguments: str) -> Iterator[Running]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        guard = threading.Timer(50, process.kill)
+        guard = threading.Timer(LONG, process.kill)
         guard.start()
         try:
             yield Running(process)

@@ -14,6 +14,7 @@ import pytest
 from tests.cli.conftest import OTHERS, Served
 from tests.support.managed import ManagedServer
 
+import batonmq as baton
 from batonmq.cli.serve import say_ready
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
@@ -61,6 +62,14 @@ def test_it_stops_in_order(own_served: Served, number: int) -> None:
     assert own_served.stop(number) == 0
     assert "Traceback" not in own_served.log
     assert "stopped" in own_served.log
+
+
+def test_whatever_it_logs_it_goes_on(own_served: Served) -> None:
+    with baton.connect(own_served.url) as mq:
+        for _ in range(400):
+            with pytest.raises(baton.NotFound):
+                mq.count("q" * 250)
+    assert own_served.stop() == 0
 
 
 def test_a_data_directory_in_use_is_one_line(own_served: Served, batonmq_alone: Batonmq) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import LONG, Batonmq
 from tests.support import forking
 from tests.support.broker import Broker
+from tests.support.drained import drained
 from tests.support.waiting import until
 
 import batonmq as baton
@@ -133,14 +134,5 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> No
     assert said.startswith("moved ")
     assert "Traceback" not in said
     # Each is in one of the two, once, and in order.
-    assert bodies_of_all(target, source) == [b"%d" % number for number in range(2000)]
-
-
-def bodies_of_all(*paths: Path) -> list[bytes]:
-    found: list[bytes] = []
-    for path in paths:
-        with baton.connect(path) as mq, mq.receiver("orders", prefetch=1000, wait=0.3) as receiver:
-            for delivery in receiver:
-                found.append(delivery.body)
-                delivery.accept()
-    return found
+    left = [*drained(target, "orders"), *drained(source, "orders")]
+    assert [message.body for message in left] == [b"%d" % number for number in range(2000)]

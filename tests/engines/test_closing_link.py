@@ -237,7 +237,11 @@ def test_a_close_between_the_steps_of_a_request_ends_it_and_no_thread(
     mq = batonmq.connect(url_of(proxy.port))
     link = mq._engine._link  # type: ignore[attr-defined]
     receiver = mq.receiver("q")
-    work = {"count": lambda: mq.count("q"), "purge": lambda: mq.purge("q"), "receive": lambda: receiver.receive(wait=1)}
+    work = {
+        "count": lambda: mq.count("q"),
+        "purge": lambda: mq.purge("q"),
+        "receive": lambda: receiver.receive(wait=SOON),
+    }
     asking: list[Waiting] = []
     closing: list[Waiting] = []
 

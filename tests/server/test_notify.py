@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import pytest
 from tests.cli.conftest import LONG, serving
 from tests.support.markdown import ROOT
 
+from batonmq.server import notify
 from batonmq.server.notify import Notifier
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no systemd")
@@ -25,16 +29,27 @@ UNIT = ROOT / "deploy" / "batonmq.service"
 
 
 class Manager:
-    """Hears what is sent to a socket."""
+    """Hears what is sent to a socket, all the time: what finds it full is lost, and ten words may fill it."""
 
     def __init__(self, address: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.settimeout(LONG)
-        self.socket.bind(address)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._heard: SimpleQueue[bytes] = SimpleQueue()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
 
-    def hear(self) -> dict[str, str]:
-        """The next word."""
-        lines = self.socket.recv(4096).decode().splitlines()
+    def _listen(self) -> None:
+        while said := self._socket.recv(4096):
+            self._heard.put(said)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RD)
+        self._thread.join()
+        self._socket.close()
+
+    def hear(self, seconds: float = LONG) -> dict[str, str]:
+        """The next word. Raises queue.Empty."""
+        lines = self._heard.get(timeout=seconds).decode().splitlines()
         return dict(line.split("=", 1) for line in lines)
 
     def hear_of(self, word: str) -> dict[str, str]:
@@ -48,8 +63,8 @@ def until_silent(manager: Manager) -> int:
     """How many words come before nothing does."""
     for number in range(100):
         try:
-            manager.hear()
-        except TimeoutError:
+            manager.hear(0.5)
+        except Empty:
             return number
     return 100
 
@@ -58,7 +73,7 @@ def until_silent(manager: Manager) -> int:
 def manager(tmp_path: Path) -> Iterator[Manager]:
     manager = Manager(str(tmp_path / "notify"))
     yield manager
-    manager.socket.close()
+    manager.close()
 
 
 def test_a_broker_says_when_it_serves_reloads_and_stops_and_that_it_lives(tmp_path: Path, manager: Manager) -> None:
@@ -81,10 +96,8 @@ def test_a_broker_that_hangs_gives_no_sign_of_life(tmp_path: Path, manager: Mana
     with serving(tmp_path, environment=environment) as served:
         manager.hear_of("WATCHDOG")
         os.kill(served.process.pid, signal.SIGSTOP)
-        manager.socket.settimeout(0.5)
         assert until_silent(manager) < 100
         os.kill(served.process.pid, signal.SIGCONT)
-        manager.socket.settimeout(LONG)
         manager.hear_of("WATCHDOG")
 
 
@@ -94,7 +107,37 @@ def test_a_socket_may_have_an_abstract_name() -> None:
     manager = Manager(f"\0{name}")
     Notifier({"NOTIFY_SOCKET": f"@{name}"}).ready("serves")
     assert manager.hear() == {"READY": "1", "STATUS": "serves"}
-    manager.socket.close()
+    manager.close()
+
+
+def test_a_manager_that_is_busy_hears_of_the_state_and_holds_up_no_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "BUSY_SECONDS", LONG)
+    address = str(tmp_path / "busy")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as busy,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others,
+    ):
+        busy.settimeout(LONG)
+        busy.bind(address)
+        others.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                others.sendto(b"X=1", address)
+        notifier = Notifier({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000000"})
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            notifier.watch(loop)
+            notifier.close()
+        waiting = threading.Thread(target=notifier.ready, args=("serves",))
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+        heard = [busy.recv(4096)]
+        while heard[-1] == b"X=1":
+            heard.append(busy.recv(4096))
+        waiting.join()
+    assert heard[-1] == b"READY=1\nSTATUS=serves"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ __all__ = ["Notifier"]
 MICROSECONDS: Final = 1_000_000
 # Two signs of life per watchdog interval, as sd_watchdog_enabled(3) recommends.
 SIGNS: Final = 2
+# How long a change of state waits for a manager whose buffer is full, in seconds. It holds up the broker, and a service
+# whose READY is lost counts as one that has not started, and is killed.
+BUSY_SECONDS = 1.0
 
 
 class Notifier:
@@ -54,7 +57,8 @@ class Notifier:
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send signs of life from the loop, if wanted; a hung loop sends none."""
         if self._interval:
-            self._send("WATCHDOG=1")
+            # Another one follows soon.
+            self._send("WATCHDOG=1", wait=0.0)
             self._handle = loop.call_later(self._interval, self.watch, loop)
 
     def close(self) -> None:
@@ -62,12 +66,14 @@ class Notifier:
         if self._handle is not None:
             self._handle.cancel()
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, wait: float | None = None) -> None:
+        """``wait``: how many seconds for a full buffer; None: as long as for a change of state."""
         if not self._address:
             return
         # A leading @ stands for the abstract namespace (unix(7)).
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            # Never waits: the manager's buffer may be full.
-            sender.setblocking(False)
-            sender.sendto("\n".join(lines).encode(), address)
+            sender.settimeout(BUSY_SECONDS if wait is None else wait)
+            # Only a socket that is connected can wait for the other side.
+            sender.connect(address)
+            sender.send("\n".join(lines).encode())

@@ -46,7 +46,7 @@ def note(path: str, text: str, then_wait: float = 0) -> None:
 @app.task  # type: ignore[untyped-decorator]
 def wait_for(path: str) -> str:
     """Returns when the file is there."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while not Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     return "done"

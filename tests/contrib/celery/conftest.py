@@ -83,13 +83,27 @@ def tasks(environment: dict[str, str]) -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="session")
-def start(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Worker]]:
+def started() -> Iterator[list[Worker]]:
+    """All workers so far."""
     started: list[Worker] = []
+    yield started
+    for worker in started:
+        worker.stop()
 
+
+@pytest.fixture
+def no_worker(started: list[Worker]) -> None:
+    """Those before have ended: none of them takes what the test sends."""
+    for worker in started:
+        worker.stop()
+
+
+@pytest.fixture(scope="session")
+def start(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory, started: list[Worker]
+) -> Callable[..., Worker]:
     def start(*arguments: str) -> Worker:
         started.append(Worker(tmp_path_factory.mktemp("worker"), environment, *arguments))
         return started[-1]
 
-    yield start
-    for worker in started:
-        worker.stop()
+    return start

@@ -159,10 +159,10 @@ class TestWithWorkers:
         assert isinstance(error, ChordError)
         assert "raised TypeError" in str(error)
 
+    @pytest.mark.usefixtures("no_worker")
     def test_a_killed_worker_leaves_a_chord_whole(
         self, start: Callable[..., Worker], tasks: ModuleType, tmp_path: Path
     ) -> None:
-        tasks.app.control.shutdown(timeout=1)
         first = start("--concurrency", "2").await_ready()
         result = chord([tasks.hold.s(str(tmp_path / name)) for name in "ab"] + [tasks.add.s(1, 1)], tasks.same.s())()
         until(lambda: len(list(tmp_path.glob("*.held"))) == 2)

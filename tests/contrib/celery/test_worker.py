@@ -12,7 +12,7 @@ from celery import chain, chord, group
 from celery.exceptions import TaskRevokedError
 
 from tests.contrib.celery.conftest import Worker
-from tests.support.waiting import until
+from tests.support.waiting import in_time, until
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("celery-on-a-file")]
 
@@ -57,11 +57,15 @@ def test_remote_control_and_revokes(worker: Worker, tasks: ModuleType) -> None:
     assert control.ping([worker.name], timeout=LONG, limit=1) == [{worker.name: {"ok": "pong"}}]
     inspect = control.inspect([worker.name], timeout=LONG, limit=1)
     assert "app.add" in str(inspect.registered()) or "tests.contrib.celery.app.add" in str(inspect.registered())
-    doomed = tasks.add.apply_async((1, 1), countdown=1)
-    doomed.revoke()
-    until(lambda: doomed.id in inspect.revoked()[worker.name])
-    with pytest.raises(TaskRevokedError):
-        doomed.get(timeout=LONG)
+
+    def is_revoked(seconds: int) -> None:
+        doomed = tasks.add.apply_async((1, 1), countdown=seconds)
+        doomed.revoke()
+        until(lambda: doomed.id in inspect.revoked()[worker.name])
+        with pytest.raises(TaskRevokedError):
+            doomed.get(timeout=LONG)
+
+    in_time(is_revoked, 1, 20)
 
 
 def test_events_reach_who_listens(worker: Worker, tasks: ModuleType) -> None:
@@ -96,9 +100,9 @@ class _Request:
         self.children: list[object] = []
 
 
+@pytest.mark.usefixtures("no_worker")
 def test_what_a_killed_worker_had_comes_again(start: Callable[..., Worker], tasks: ModuleType, tmp_path: Path) -> None:
     """Also the worker that had the file: another one takes over."""
-    tasks.app.control.shutdown(timeout=1)
     first = start("--concurrency", "2").await_ready()
     results = [tasks.hold.delay(str(tmp_path / name)) for name in "abc"]
     until(lambda: len(list(tmp_path.glob("*.held"))) == 2)

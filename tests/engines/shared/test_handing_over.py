@@ -213,7 +213,7 @@ def test_a_lease_goes_on_with_the_next_owner(owner: EmbeddedEngine, guest: Conne
     owner.declare("orders", QueueOptions()).get()
     owner.send("orders", [Message(b"1"), Message(b"2")]).get()
     mq = guest()
-    with mq.receiver("orders", lease=1.0, prefetch=2) as receiver:
+    with mq.receiver("orders", lease=3.0, prefetch=2) as receiver:
         held, late = receiver.receive(2, wait=SOON)
         held.renew(SOON)
         owner.close()

@@ -138,6 +138,8 @@ def _besiege(broker: Besieged, chance: random.Random, outcome: Outcome, options:
             asked = (json.dumps(ports), str(chance.getrandbits(32)), *options.only)
             attackers.append(Helper("attackers", *asked, behind=True))
             ending.callback(attackers[-1].kill)
+        for each in attackers:
+            each.flows()
         _watch(broker, seconds, outcome)
         for each in attackers:
             report = each.end()

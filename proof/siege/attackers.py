@@ -34,11 +34,14 @@ class Attackers:
         self._sieges = {attack: Siege(ports, random.Random(chance.random())) for attack in ATTACKS}
         chosen = [each for each in ATTACKS.items() if not only or each[0].__name__ in only]
         self._threads = [threading.Thread(target=self._again, args=each) for each in chosen]
+        self._first = threading.Semaphore(0)
 
     def _again(self, attack: Callable[[Siege], bool | None], pause: float) -> None:
         name, siege = attack.__name__, self._sieges[attack]
         while not self.over.wait(pause):
             self.rounds[name] += 1
+            if self.rounds[name] == 1:
+                self._first.release()
             try:
                 self.inside[name] += bool(attack(siege))
             except OSError:
@@ -46,9 +49,11 @@ class Attackers:
         siege.leave()
 
     def begin(self) -> None:
-        """Attack."""
+        """Attack; returns when each of the attacks has begun."""
         for thread in self._threads:
             thread.start()
+        for _ in self._threads:
+            self._first.acquire()
 
     def end(self) -> None:
         """Leave, every connection with you."""
@@ -62,6 +67,7 @@ def main(arguments: list[str]) -> int:
     ports, seed, *only = arguments
     attackers = Attackers(json.loads(ports), random.Random(int(seed)), only)
     attackers.begin()
+    print("flows", flush=True)
     sys.stdin.read()
     attackers.end()
     print(json.dumps({"rounds": attackers.rounds, "refused": attackers.refused, "inside": attackers.inside}))

@@ -26,7 +26,7 @@ def run(program: str, url: str, case: str) -> None:
     if not (FOLDER / "node_modules").is_dir():
         pytest.skip("the clients are not installed: run `npm ci` in tests/interop/node")
     done = subprocess.run(
-        [node, program, url, case], cwd=FOLDER, capture_output=True, text=True, timeout=30, check=False
+        [node, program, url, case], cwd=FOLDER, capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 0, done.stderr
 

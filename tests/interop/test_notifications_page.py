@@ -33,7 +33,7 @@ def program(broker: Broker, *words: str) -> str:
     url = f"amqp://guest:guest@127.0.0.1:{broker.address.port}/"
     environment = {**os.environ, "BATONMQ_URL": url, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [sys.executable, *words], cwd=EXAMPLE, env=environment, capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, *words], cwd=EXAMPLE, env=environment, capture_output=True, text=True, timeout=90, check=True
     ).stdout
 
 
@@ -44,7 +44,7 @@ def page(
     url = f"ws://127.0.0.1:{broker.ports['ws']}/ws"
     module = (EXAMPLE / "page" / "stomp.mjs").as_uri()
     command = ["node", str(NODE / "inbox.mjs"), module, url, password, queue, str(count), *(["fails"] if fails else [])]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=not fails).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=not fails).stdout
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pika.exceptions import (
     UnroutableError,
 )
 
+from tests.support.waiting import in_time
 from tests.support.wire import Address
 
 # For a busy machine.
@@ -170,10 +171,13 @@ def test_a_transaction_commits(channel: BlockingChannel, queue: str) -> None:
 
 
 def test_heartbeats_keep_an_idle_connection(amqp: Address) -> None:
-    connection = BlockingConnection(pika.URLParameters(f"{amqp.url}%2F?heartbeat=1"))
-    connection.sleep(3.5)
-    assert connection.channel().is_open
-    connection.close()
+    def kept(seconds: int) -> None:
+        connection = BlockingConnection(pika.URLParameters(f"{amqp.url}%2F?heartbeat={seconds}"))
+        connection.sleep(3.5 * seconds)
+        assert connection.channel().is_open
+        connection.close()
+
+    in_time(kept, 1, 10)
 
 
 def test_rpc_over_direct_reply_to(amqp: Address, connection: BlockingConnection, queue: str) -> None:
@@ -233,7 +237,7 @@ def test_the_asyncio_adapter_publishes_and_consumes(amqp: Address, queue: str) -
             on_close_callback=on_close,
             custom_ioloop=loop,
         )
-        await asyncio.wait_for(done, 10)
+        await asyncio.wait_for(done, SOON)
         return seen
 
     assert asyncio.run(run()) == [b"%d" % number for number in range(50)]

@@ -38,7 +38,7 @@ class Admin:
     def __call__(self, *words: str, fails: bool = False) -> str:
         assert ADMIN is not None
         command = [ADMIN, "-H", "127.0.0.1", "-P", str(self._port), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
         assert (done.returncode != 0) == fails, (words, done.stdout, done.stderr)
         return done.stderr if fails else done.stdout
 

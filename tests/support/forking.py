@@ -167,7 +167,11 @@ def _receive(asking: socket.socket) -> _Request | None:
         return None
     length, _, body = head.partition(b"\n")
     while len(body) < int(length):
-        body += asking.recv(int(length) - len(body))
+        more = asking.recv(int(length) - len(body))
+        # Who asked has ended in the middle of it.
+        if not more:
+            return None
+        body += more
     arguments, cwd, environment, cost = json.loads(body)
     return _Request(arguments, cwd, environment, cost, files)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -18,6 +19,7 @@ import trustme
 from tests.interop.stomp_client import Heard
 from tests.server.echo import until
 from tests.support.certificates import Certificates
+from tests.support.waiting import in_time
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -294,17 +296,20 @@ def test_tls_where_there_is_plain_text(
 def test_a_handshake_that_stalls_is_ended(
     run: Run, tmp_path: Path, made: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def main() -> None:
-        async with serving(tmp_path, made.config(handshake_timeout=0.2)) as server:
+    async def main(seconds: float) -> None:
+        caplog.clear()
+        async with serving(tmp_path, made.config(handshake_timeout=seconds)) as server:
             opened = [await asyncio.open_connection("127.0.0.1", port_of(server, "amqps")) for _ in range(3)]
-            opened[1][1].write(b"\x16\x03\x01\x02")
-            for reader, writer in opened:
-                assert await reader.read() == b""
-                writer.close()
+            with contextlib.ExitStack() as closing_all:
+                for _, writer in opened:
+                    closing_all.callback(writer.close)
+                opened[1][1].write(b"\x16\x03\x01\x02")
+                for reader, _ in opened:
+                    assert await reader.read() == b""
             await until(lambda: len(server._sockets._arrivals) == 0)
             assert caplog.text.count("TLS handshake failed: it took too long") == 3
 
-    run(main())
+    in_time(lambda milliseconds: run(main(milliseconds / 1000)), 200, 3_000)
 
 
 def test_handshakes_count_as_connections(

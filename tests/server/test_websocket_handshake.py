@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.server.echo import closed, config, echo_server, until
+from tests.support.waiting import in_time
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
@@ -109,21 +110,23 @@ def test_a_request_may_come_in_any_pieces_with_frames_behind_it(run: Run, tmp_pa
 
 @pytest.mark.parametrize("raw", [b"", b"GET /ws HTTP/1.1\r\nHost: a\r\n"])
 def test_a_request_that_does_not_come_to_an_end_is_ended(run: Run, tmp_path: Path, raw: bytes) -> None:
-    async def main() -> None:
-        settings = WebSocketSettings(handshake_timeout=0.1)
-        async with echo_server(tmp_path, config(handshake_timeout=0.1), websocket=settings) as served:
+    async def main(seconds: float) -> None:
+        settings = WebSocketSettings(handshake_timeout=seconds)
+        async with echo_server(tmp_path, config(handshake_timeout=seconds), websocket=settings) as served:
             reader, writer = await served.connect()
-            writer.write(raw)
-            async with asyncio.timeout(20):
-                if raw:
-                    assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
-                    await reader.read()
-                else:
-                    await closed(reader)
-            writer.close()
+            try:
+                writer.write(raw)
+                async with asyncio.timeout(20):
+                    if raw:
+                        assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+                        await reader.read()
+                    else:
+                        await closed(reader)
+            finally:
+                writer.close()
             await until(lambda: len(served.server.connections) == 0)
 
-    run(main())
+    in_time(lambda milliseconds: run(main(milliseconds / 1000)), 100, 3_000)
 
 
 def test_a_request_that_is_under_way_when_the_broker_stops_is_answered(run: Run, tmp_path: Path) -> None:

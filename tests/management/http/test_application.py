@@ -165,7 +165,7 @@ def test_a_wrong_password_begins_no_session(managed: ManagedServer) -> None:
 
 @pytest.fixture
 def own(make_own: Callable[[ManagementConfig], ManagedServer]) -> ManagedServer:
-    return make_own(ManagementConfig(max_body_size=1000, connections=3, request_timeout=0.5))
+    return make_own(ManagementConfig(max_body_size=1000, connections=3))
 
 
 @pytest.fixture
@@ -209,7 +209,10 @@ def test_a_body_beyond_the_limit(own: ManagedServer) -> None:
         b"POST /api/baton/session HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{",
     ],
 )
-def test_a_request_that_does_not_end_is_cut(own: ManagedServer, begun: bytes) -> None:
+def test_a_request_that_does_not_end_is_cut(
+    make_own: Callable[[ManagementConfig], ManagedServer], begun: bytes
+) -> None:
+    own = make_own(ManagementConfig(request_timeout=0.5))
     with socket.create_connection(("127.0.0.1", own.http_port), 40) as opened:
         opened.sendall(begun)
         assert everything(opened) == b""

@@ -88,11 +88,11 @@ def test_the_celery_example_has_its_tasks_done(tmp_path: Path, broker: Broker) -
             [sys.executable, "-m", *command, "--pool", "solo"], cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        program = "import shop; print(shop.add.delay(2, 3).get(timeout=40))"
+        program = "import shop; print(shop.add.delay(2, 3).get(timeout=120))"
         assert run(sys.executable, "-c", program, folder=tmp_path) == "5\n", (tmp_path / "worker.log").read_text()
     finally:
         worker.terminate()
-        worker.wait(15)
+        worker.wait(90)
 
 
 def test_the_test_of_the_plugin_passes(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`python -m proof.siege.attackers PORTS SEED [ATTACK ...]`: all at once, a thread for each, until its input ends.
 
-What is printed at the end, as JSON: rounds of each attack, how many ended with an error of the network, and how many
-did what they came for, of those that can tell.
+It prints a line, "flows", when each has begun; and at the end, as JSON: rounds of each attack, how many ended with an
+error of the network, and how many did what they came for, of those that can tell.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from tests.support.managed import Http, ManagedServer
 Returned = TypeVar("Returned")
 
 # Milliseconds for whatever is awaited: long where everything is slow, and never needed where it is not.
-PATIENCE = 20_000
+PATIENCE = 60_000
 
 SIZE: ViewportSize = {"width": 1280, "height": 860}
 PHONE: ViewportSize = {"width": 360, "height": 740}

@@ -88,6 +88,8 @@ def test_the_web_application_of_the_shop_answers_with_receipts(tmp_path: Path) -
             assert client.post("/orders", json=order).json() == {"order": 17, "total": 4.2}
             assert client.post("/orders/later", json=order).status_code == 202
             assert client.post("/orders", json={"id": 17}).status_code == 422
+        with batonmq.connect(tmp_path / "shop.db") as mq:
+            until(lambda: mq.count("orders") == 0)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
     assert b"Traceback" not in said, said

@@ -15,6 +15,7 @@ import pytest
 
 import batonmq
 from batonmq import aio
+from batonmq.api.workers.synchronous import stop_on_signals
 
 pytestmark = pytest.mark.usefixtures("quiet_worker")
 
@@ -256,3 +257,25 @@ def test_a_message_that_kills_its_worker_has_as_many_attempts_as_any(tmp_path: P
     assert said == [b"1\n", b"2\n", b"1\n"]
     with batonmq.connect(path) as mq:
         assert (mq.count("work"), mq.count("dead")) == (0, 1)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_may_come_while_the_main_thread_waits_for_it(number: int) -> None:
+    stop, again = threading.Event(), threading.Event()
+    with stop_on_signals(stop, again):
+        # As in the middle of its wait.
+        with stop._cond:  # type: ignore[attr-defined]
+            signal.raise_signal(number)
+        assert stop.wait(SOON)
+        signal.raise_signal(number)
+        assert again.wait(SOON)
+
+
+def test_the_second_signal_may_interrupt() -> None:
+    stop = threading.Event()
+    with stop_on_signals(stop, interrupts=True):
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.wait(SOON)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)

@@ -6,12 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Batonmq
 
+import batonmq as baton
+from batonmq.cli import move, shovel
 from batonmq.cli.streams import Root
 
 # What waits until it is ended, and says so.
@@ -74,3 +78,33 @@ def test_ctrl_c_while_the_help_is_made_is_no_failure() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Interrupted("batonmq", modules={}).main(["--help"])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        (["move", "from.db", "to.db", "--follow"], move.LOOK_SECONDS),
+        (["shovel", "from.db#orders", "to.db#orders"], shovel.SHOW_SECONDS),
+    ],
+    ids=["move", "shovel"],
+)
+def test_a_signal_may_come_in_the_middle_of_the_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batonmq: Batonmq, words: Sequence[str], seconds: float
+) -> None:
+    with baton.connect(tmp_path / "from.db") as mq:
+        mq.declare("orders")
+    wait = threading.Event.wait
+    told: list[threading.Event] = []
+
+    def interrupted(event: threading.Event, timeout: float | None = None) -> bool:
+        if timeout == seconds and threading.current_thread() is threading.main_thread() and not told:
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+            told.append(event)
+            with event._cond:  # type: ignore[attr-defined]
+                signal.raise_signal(signal.SIGTERM)
+        return wait(event, timeout)
+
+    monkeypatch.setattr(threading.Event, "wait", interrupted)
+    done = batonmq(*words)
+    assert (done.returncode, len(told)) == (0, 1), done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import ssl
 import sys
 import threading
@@ -20,8 +19,6 @@ from batonmq.cli.names import QUEUE, say, shown
 from batonmq.cli.options import without_password
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from batonmq.cli.moving.messages import Moved
     from batonmq.cli.moving.places import Place
     from batonmq.cli.moving.plan import Plan
@@ -164,11 +161,14 @@ def _define(here: Place, plan: Plan) -> None:
 
 
 def _move_messages(there: Place, here: Place, plan: Plan, *, follow: bool) -> None:
+    from batonmq.api.workers.synchronous import stop_on_signals
     from batonmq.cli.moving.messages import Moved
     from batonmq.cli.progress import Progress
 
     names = [queue.name for queue, _, _ in plan.queues]
-    with _told_to_stop() as stopping, Progress("moved", plan.messages) as progress:
+    stopping = threading.Event()
+    # What is on its way at the first signal still arrives; the second does not wait for it.
+    with stop_on_signals(stopping, interrupts=True), Progress("moved", plan.messages) as progress:
         moved = Moved(progress.advance, _warn, waits=follow)
         stays = _move_once(there, here, names, moved, stopping)
         if follow and not stopping.is_set():
@@ -191,24 +191,6 @@ def _move_messages(there: Place, here: Place, plan: Plan, *, follow: bool) -> No
 
 def _warn(text: str) -> None:
     click.echo(shown(text), err=True)
-
-
-@contextlib.contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Set by Ctrl-C and SIGTERM: messages on their way still arrive. A second signal does not wait for them."""
-    stopping = threading.Event()
-
-    def told(number: int, frame: FrameType | None) -> None:
-        if stopping.is_set():
-            signal.default_int_handler(number, frame)
-        stopping.set()
-
-    before = [(number, signal.signal(number, told)) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        yield stopping
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 def _move_once(there: Place, here: Place, names: list[str], moved: Moved, stopping: threading.Event) -> int:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
@@ -136,6 +132,7 @@ def _end(what: str, said: str, queue: str | None, *, makes: bool) -> End:
 
 
 def _move(settings: ShovelSettings) -> None:
+    from batonmq.api.workers.synchronous import stop_on_signals
     from batonmq.clock import Clock
     from batonmq.shovels.running import RunningShovel
 
@@ -148,7 +145,7 @@ def _move(settings: ShovelSettings) -> None:
     name = f"{settings.source.queue} to {settings.destination.queue}"
     running = RunningShovel("", name, settings, _no_local, Clock(), ended.set)
     display = Display(running)
-    with _stopping(running, ended):
+    with stop_on_signals(ended):
         running.start()
         while not ended.wait(SHOW_SECONDS):
             display.show()
@@ -158,28 +155,14 @@ def _move(settings: ShovelSettings) -> None:
                 running.join()
                 display.clear()
                 raise Failure(status.reason)
+    # It may be a signal that has ended this.
+    running.tell_to_stop()
     running.join()
     display.end()
 
 
 def _no_local(uri: str) -> Local:
     raise ConnectionLost(f"{uri!r} names no host")
-
-
-@contextmanager
-def _stopping(running: RunningShovel, ended: threading.Event) -> Iterator[None]:
-    """Let signals end the shovel."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        running.tell_to_stop()
-        ended.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Display:

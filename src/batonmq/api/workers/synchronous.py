@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
+from types import FrameType
 
 from batonmq.api.handlers.handler import Handler, Middleware
 from batonmq.api.synchronous.delivery import Delivery
@@ -241,8 +242,13 @@ class QueueWorker:
 
 
 @contextlib.contextmanager
-def stop_on_signals(stop: threading.Event, again: threading.Event | None = None) -> Iterator[None]:
-    """SIGTERM and SIGINT set the event while the block runs, the next one ``again``; in the main thread only."""
+def stop_on_signals(
+    stop: threading.Event, again: threading.Event | None = None, *, interrupts: bool = False
+) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event while the block runs; in the main thread only.
+
+    The next one sets ``again``, or raises KeyboardInterrupt if it ``interrupts``.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -259,7 +265,13 @@ def stop_on_signals(stop: threading.Event, again: threading.Event | None = None)
     listener = threading.Thread(target=listen, name="batonmq-signals", daemon=True)
     listener.start()
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda number, _frame: told.put(number)) for number in numbers}
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if interrupts and stop.is_set():
+            signal.default_int_handler(number, frame)
+        told.put(number)
+
+    before = {number: signal.signal(number, heard) for number in numbers}
     try:
         yield
     finally:

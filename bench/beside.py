@@ -39,6 +39,8 @@ class Scenario:
     latency: bool = False
     """Whether latency is what counts here, not the rate."""
     rate: Target | None = None
+    acks: int = 0
+    """How many deliveries the consumer settles at once; 0: a hundred, which the load generator does by itself."""
     mode: str = "both"
     """What is measured: a producer and a consumer at once, or only one of them."""
 
@@ -51,7 +53,7 @@ class Scenario:
         """The load generator's settings."""
         keys: dict[str, str | int] = {"queue": self.queue, "count": count}
         keys |= {"size": self.size, "persistent": int(self.persistent), "confirm": self.window}
-        return keys | ({"lat": 1} if self.latency else {})
+        return keys | ({"acks": self.acks} if self.acks else {}) | ({"lat": 1} if self.latency else {})
 
     def load(self, program: Path, broker: Broker, count: int) -> Load:
         """Load the broker with so many messages."""
@@ -76,7 +78,7 @@ class Scenario:
 
     def floor(self, program: Path, file: Path, count: int) -> Load:
         """The same bytes and syncs with no broker between."""
-        keys = {key: value for key, value in self.keys(count).items() if key != "queue"}
+        keys = {key: value for key, value in self.keys(count).items() if key not in {"queue", "acks"}}
         return load.run(program, file=str(file), **keys)
 
     def figures(self) -> list[Figure]:

@@ -116,8 +116,9 @@ def test_every_source_belongs_to_a_program() -> None:
 def test_messages_go_through_a_broker(programs: Path, tmp_path: Path) -> None:
     with brokers.Baton(tmp_path, stomp=True) as broker:
         amqp: dict[str, str | int] = {"port": broker.port, "queue": "q", "count": 150, "persistent": 1}
-        for size, window in ((0, 0), (16, 1), (200_000, 40)):
-            found = load.run(programs / "amqpload", size=size, confirm=window, lat=int(size > 0), **amqp)
+        for size, window, acks in ((0, 0, 100), (16, 1, 1), (200_000, 40, 7)):
+            settings = {"size": size, "confirm": window, "lat": int(size > 0), "acks": acks}
+            found = load.run(programs / "amqpload", **settings, **amqp)
             assert found.published
             assert found.consumed
             assert (found.p50 is None) == (size == 0)

@@ -3,7 +3,8 @@
 
    Options, key=value: port, queue, count, size (bytes of a body), mode (pub, sub, both), persistent (0, 1), confirm (how
    many publishes may wait for their confirm; 0: no confirms), rate (messages a second; 0: as many as can be), lat (1:
-   end-to-end latency, for which a body has at least 8 bytes; with a rate from when a message was to be sent).
+   end-to-end latency, for which a body has at least 8 bytes; with a rate from when a message was to be sent), acks (how
+   many deliveries the consumer settles with one basic.ack; 100).
 
    A message counts as published when it was confirmed, or, without confirms, when the broker has read all of them; as
    consumed when the broker has read its acknowledgement. */
@@ -20,12 +21,12 @@
 enum {
     BATCH = 1 << 16,   /* bytes that are handed to the system at once */
     PREFETCH = 1000,   /* deliveries that the consumer may hold */
-    ACK_EVERY = 100,   /* deliveries that are settled by one basic.ack */
     MULTIPLE = 1,
     DELIVERY_MODE = 1 << 12, /* the flag of the property; 2 is its value for persistent messages */
 };
 
-static long port = 5672, count = 100000, size = 16, persistent = 0, window = 0, latency = 0, rate = 0;
+static long port = 5672, count = 100000, size = 16, persistent = 0, window = 0, latency = 0, rate = 0,
+            acks = 100;
 static const char *queue = "load", *mode = "both";
 
 /* Publishes that were confirmed. A broker may confirm them out of order, one by one and many at once. */
@@ -181,7 +182,7 @@ static void consume(struct span *span)
         uint64_t tag = take_message(&stream);
         if (taken == 1)
             span->began = seconds();
-        if (taken % ACK_EVERY == 0 || taken == count)
+        if (taken % acks == 0 || taken == count)
             acknowledge(&stream, tag);
     }
     round_trip(&stream, queue);
@@ -193,9 +194,11 @@ int main(int argc, char **argv)
     const struct option options[] = {
         {"port", &port, NULL}, {"count", &count, NULL},           {"size", &size, NULL},      {"queue", NULL, &queue},
         {"mode", NULL, &mode}, {"persistent", &persistent, NULL}, {"confirm", &window, NULL}, {"lat", &latency, NULL},
-        {"rate", &rate, NULL}, {NULL, NULL, NULL},
+        {"rate", &rate, NULL}, {"acks", &acks, NULL},             {NULL, NULL, NULL},
     };
     read_options(argc, argv, options);
+    if (acks < 1 || acks > PREFETCH)
+        fail("acks: from 1 to what the consumer may hold");
     if (latency)
         latency_measure(count, size);
     run(mode, count, produce, consume);

@@ -2,7 +2,7 @@
 
 Messages are large or small, and memory is short, so that some wait in the store alone. Consumers take what they are
 given the moment they are given it; each delivery is looked up in the reference, which tells whether it was the right
-one. A commit may last for some turns.
+one. A commit may last for some turns, and may be put off.
 """
 
 from __future__ import annotations
@@ -171,9 +171,10 @@ class BrokerMachine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ queues
 
-    @initialize(slow=st.booleans(), one=OPEN_PLANS, other=OPEN_PLANS)
-    def begin(self, slow: bool, one: Plan, other: Plan) -> None:
+    @initialize(slow=st.booleans(), puts_off=st.booleans(), one=OPEN_PLANS, other=OPEN_PLANS)
+    def begin(self, slow: bool, puts_off: bool, one: Plan, other: Plan) -> None:
         self.driven.slow_commits = slow and self.is_stored
+        self.driven.puts_off = puts_off
         self._declare("a", one)
         self._declare("b", other)
 

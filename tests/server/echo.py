@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,6 +43,11 @@ class EchoStore:
         self.threads: set[int] = set()
         self.commit_seconds = 0.0
         self.brief = False
+        # What consumers hold, since when its commit is put off, and how often they were faster than that.
+        self.held = False
+        self.since = 0.0
+        self.spared = 0
+        self.spared_after = 0.0
 
     def look(self) -> bool:
         return False
@@ -52,9 +58,26 @@ class EchoStore:
     def is_brief(self) -> bool:
         return self.brief
 
+    def may_wait(self) -> bool:
+        return self.held
+
+    def part(self) -> None:
+        self.since = self.since or time.perf_counter()
+
+    def waits_since(self) -> float:
+        return self.since
+
+    def settle(self, seconds: float) -> None:
+        """Consumers settle all of it, so long after its commit was put off."""
+        assert self.since
+        self.pending_bytes, self.since = 0, 0.0
+        self.spared += 1
+        self.spared_after = seconds
+
     def stage(self) -> None:
         assert not self.busy, "a batch is staged while another is being committed"
         self.busy = True
+        self.since = 0.0
         self.staged_bytes, self.pending_bytes = self.pending_bytes, 0
 
     def commit(self) -> None:
@@ -85,6 +108,10 @@ class EchoBroker:
 
     def finish_returns(self) -> None:
         """Nothing comes back."""
+
+    @property
+    def is_patient(self) -> bool:
+        return True
 
     def end_turn(self) -> None:
         self.turns += 1

@@ -13,6 +13,7 @@ from tests.server.echo import EchoBroker, EchoStore, until
 from batonmq.errors import StoreError
 from batonmq.server.committer import Committer
 from batonmq.server.disk_pace import FAST, SLOW
+from batonmq.server.patience import LIMIT
 
 Run = Callable[[Coroutine[object, object, None]], None]
 
@@ -245,3 +246,63 @@ def test_a_fault_in_the_store_counts_as_not_written(
 
     run(main())
     assert "a fault of ours" in caplog.text
+
+
+async def holding(store: EchoStore, made: Committer) -> None:
+    """Consumers hold all that is to be written, and the disk has been seen."""
+    await commit_in(made, store, is_quiet=False)
+    store.held = True
+
+
+def test_a_commit_waits_for_consumers_that_are_faster_than_the_disk(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        await holding(store, made)
+        commits = store.commits
+        for _ in range(3):
+            store.pending_bytes = 1
+            made.kick()
+            assert store.since
+            assert not store.busy
+            store.settle(0.0)
+            made.kick()
+        # The timer finds nothing to do, nor does a kick.
+        await asyncio.sleep(4 * LIMIT)
+        assert store.commits == commits
+        made.stop()
+
+    run(main())
+
+
+def test_what_they_do_not_settle_is_committed_and_they_are_trusted_less(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        await holding(store, made)
+        commits = store.commits
+        store.pending_bytes = 1
+        made.kick()
+        assert store.since
+        # By itself, with nothing else that happens.
+        await until(lambda: store.commits == commits + 1 and not store.busy)
+        store.pending_bytes = 1
+        made.kick()
+        assert store.busy
+        await until(lambda: not store.busy)
+        made.stop()
+
+    run(main())
+
+
+def test_what_is_put_off_is_written_before_the_end(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        await holding(store, made)
+        commits = store.commits
+        store.pending_bytes = 1
+        made.kick()
+        assert store.since
+        await made.drain()
+        assert store.commits == commits + 1
+        made.stop()
+
+    run(main())

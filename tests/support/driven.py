@@ -96,6 +96,8 @@ class Driven(ByHand):
         self.path = path
         # Does a commit last for some turns, in which more comes in and the store is busy?
         self.slow_commits = False
+        # Is every other commit put off for a turn, where that may be?
+        self.puts_off = False
         super().__init__(self._opened(), memory_limit=memory_limit)
 
     def _opened(self) -> Store:
@@ -112,6 +114,7 @@ class Driven(ByHand):
         super().begin(store)
         self.operations = ManagedOperations(self.broker.vhosts["/"], EVERYTHING, self)
         self._is_committed = False
+        self._has_put_off = False
 
     def queue(self, name: str = "q", *, durable: bool = True, **arguments: FieldValue) -> Queue:
         """Declare a queue; an argument's name is written with underscores."""
@@ -147,8 +150,12 @@ class Driven(ByHand):
         return taker
 
     def commit(self, store: Store) -> None:
-        """All of it, or a step of it if it is slow."""
-        if self.slow_commits:
+        """All of it, or a step of it if it is slow; or none of it yet."""
+        puts_off = self.puts_off and not (self._has_put_off or store.busy)
+        self._has_put_off = puts_off and self.broker.is_patient and store.may_wait()
+        if self._has_put_off:
+            store.part()
+        elif self.slow_commits:
             self._step_on(store)
         else:
             super().commit(store)

@@ -8,6 +8,9 @@ SQLite holds no lock of the interpreter while it waits for the disk, so the loop
 Where one connection sends and one receives, there is nothing to go on with, and waking a thread and being woken by it
 takes longer than a fast disk. So the loop itself commits what is brief, while nobody else is at work and the disk has
 been fast. The first commit that is slow ends this for a second: whoever comes meanwhile waits for that one.
+
+Where consumers hold all that is to be written, and usually settle it sooner than the disk would have it, the commit is
+put off for a moment (``Patience``): then there is nothing left to write.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from batonmq.errors import StoreError
 from batonmq.points import reached
 from batonmq.server.disk_pace import DiskPace
 from batonmq.server.interface import Broker, Store
+from batonmq.server.patience import Patience
 from batonmq.server.scheduling import wait_little
 from batonmq.server.vitals import Vitals
 from batonmq.store.committing import commit_staged
@@ -34,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 # How long to wait after a failed write, in seconds.
 RETRY_SECONDS = 1.0
+
+# A timer of the loop takes this long at least, in seconds; one that is to be shorter would run at once.
+TICK = 0.001
 
 
 class Committer:
@@ -57,6 +64,12 @@ class Committer:
         self._began = 0.0
         self._octets = 0
         self._pace = DiskPace()
+        self._patience = Patience()
+        # How many batches were spared the disk when last looked.
+        self._spared = 0
+        # Ends a wait for consumers.
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_quiet = False
         self._is_brief = False
         # Is the loop committing? What comes up at the end of that is left to the thread, so that it ends.
         self._is_at_it = False
@@ -80,8 +93,49 @@ class Committer:
         ``is_quiet``: nobody is held up if the loop waits for a fast disk. Then it may be over when this returns.
         """
         store = self._store
-        if self._is_committing or self._retry is not None or not store.has_work():
+        if self._is_committing or self._retry is not None:
             return
+        if store.spared != self._spared:
+            self._spared = store.spared
+            self._patience.settled(store.spared_after)
+        if store.has_work() and not self._waits():
+            self._begin(is_quiet=is_quiet)
+        else:
+            self._is_quiet = is_quiet
+
+    def _waits(self) -> bool:
+        """Put off the commit, if it pays to wait until consumers have settled what is to be written."""
+        store = self._store
+        if not self._broker.is_patient or not store.may_wait():
+            return False
+        since = store.waits_since()
+        if since:
+            if perf_counter() - since > self._patience.limit:
+                self._patience.in_vain()
+                return False
+        elif not self._patience.is_willing():
+            return False
+        store.part()
+        if self._timer is None:
+            self._timer = self._loop.call_later(max(TICK, self._patience.limit), self._waited)
+        return True
+
+    def _waited(self) -> None:
+        """Commit what has not been settled."""
+        self._timer = None
+        since = self._store.waits_since()
+        if self._is_committing or self._retry is not None or not since:
+            return
+        if perf_counter() - since < self._patience.limit / 2:
+            # Another has come meanwhile.
+            self._timer = self._loop.call_later(max(TICK, self._patience.limit), self._waited)
+            return
+        self._patience.in_vain()
+        self._begin(is_quiet=self._is_quiet)
+
+    def _begin(self, *, is_quiet: bool) -> None:
+        """Start a commit. There is something to commit, and no other is running."""
+        store = self._store
         self._is_committing = True
         self._began = perf_counter()
         self._octets = store.pending_bytes
@@ -116,6 +170,8 @@ class Committer:
         self.error = error
         now = perf_counter()
         self._vitals.committed(now - self._began, self._octets)
+        if error is None:
+            self._patience.note(now - self._began)
         if self._is_brief and error is None:
             self._pace.note(self._store.commit_seconds, now)
         try:
@@ -142,8 +198,8 @@ class Committer:
         if self._retry is not None:
             self._retry.cancel()
             self._try_again()
-        else:
-            self.kick()
+        elif not self._is_committing and self._store.has_work():
+            self._begin(is_quiet=False)
         if self._is_committing:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append(waiter)
@@ -151,9 +207,10 @@ class Committer:
 
     def stop(self) -> None:
         """End the thread after its current commit."""
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        for timer in (self._retry, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._retry = self._timer = None
         self._requests.put(False)
         if self._worker.is_alive():
             self._worker.join()

@@ -81,6 +81,23 @@ class Store(Protocol):
     def look(self) -> bool:
         """Check whether its file is gone. Called about once a second."""
 
+    @property
+    def spared(self) -> int:
+        """How many batches that were put off need not be written."""
+
+    @property
+    def spared_after(self) -> float:
+        """How long it took until the last one of these was settled, in seconds."""
+
+    def may_wait(self) -> bool:
+        """Do consumers hold all that is to be written, and may settle it before? False if anything else is urgent."""
+
+    def part(self) -> None:
+        """End this batch, and put off its commit."""
+
+    def waits_since(self) -> float:
+        """When the oldest batch ended that was put off (`perf_counter`); 0.0: there is none."""
+
     def has_work(self) -> bool:
         """Is anything collected, or due for a retry?"""
 
@@ -110,6 +127,10 @@ class Broker(Protocol):
 
     turn_time: TurnTime
     """The time that clients may take in a pass of the host's loop. The host restarts it."""
+
+    @property
+    def is_patient(self) -> bool:
+        """Does everybody wait for a commit only because of messages, which need not be written if they are settled?"""
 
     def attach(self, host: Callable[[], None], on_timer: Callable[[], None]) -> None:
         """Have `host` called when `end_turn` should be called soon, `on_timer` when another timer is due first."""

@@ -237,6 +237,7 @@ class SocketServer:
 
     def _turn_ended(self) -> None:
         self._committer.kick(is_quiet=self._turns.at_work <= QUIET)
+        self._store_room.look()
 
     def _committed(self) -> None:
         # Confirms that the commit allows go out now, not after another pass of the loop.

@@ -40,6 +40,11 @@ class StoreRoom:
         """Call this connection's `committed` after the next commit."""
         self._waiting.append(connection)
 
+    def look(self) -> None:
+        """Read waiting connections again if there is room: messages may be settled without a commit."""
+        if self._waiting and not self.is_full():
+            self.committed()
+
     def committed(self) -> None:
         """A commit has returned, successful or not: waiting connections are read again."""
         waiting = self._waiting

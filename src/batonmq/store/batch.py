@@ -155,11 +155,33 @@ class Batch:
             or self.known
         )
 
+    def replace_inserts(self, inserts: dict[int, QueuedMessage]) -> dict[int, QueuedMessage]:
+        """Write these messages instead; returns those that were to be written."""
+        replaced, self.inserts = self.inserts, inserts
+        return replaced
+
     @property
     def is_brief(self) -> bool:
         """Does it consist of a few rows and marks, without anything that may touch many rows?"""
         return len(self.inserts) + len(self.deletes) + len(self.updates) + len(self.marks) <= BRIEF_ROWS and not (
             self.statements or self.delayed or self.moves or self.rewritten or self.orphans or self.deleted_dedup_keys
+        )
+
+    @property
+    def is_plain(self) -> bool:
+        """Does it hold only messages, settlements and marks, each of which stands for itself?"""
+        return not (
+            self.statements
+            or self.dependents
+            or self.delayed
+            or self.moves
+            or self.rewritten
+            or self.orphans
+            or self.dropped_lanes
+            or self.dedup_keys
+            or self.deleted_dedup_keys
+            or self.done
+            or self.known
         )
 
     @property

@@ -1,11 +1,13 @@
 """Collects the changes of a turn, as the batch that is written when the turn ends.
 
-Nothing here touches the file. A message that is settled before it was written leaves no trace.
+Nothing here touches the file. A message that is settled before it was written leaves no trace, and a commit may be put
+off for that (``part``).
 """
 
 from __future__ import annotations
 
 import json
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from batonmq.field_encoding import encode_table
@@ -14,6 +16,7 @@ from batonmq.queued import HELD, READY
 from batonmq.store.batch import Batch
 from batonmq.store.checksums import content_sum, definition_sum, lane_sum, trash_sum
 from batonmq.store.interface import Store
+from batonmq.store.parts import PARTS_MAX, Parts
 from batonmq.store.records import POSITION_BITS, POSITION_MASK, Definition
 from batonmq.store.schema import ADD_TRASH
 from batonmq.store.texts import to_file
@@ -32,6 +35,11 @@ DEFINE = (
 # cheaper.
 SHARED_BODY_MIN = 4096
 
+# Settlements and marks of messages that were written before do not wait longer than this, in seconds.
+ASIDE_SECONDS = 0.01
+# Nor do so many new messages in one turn: each is looked at.
+PART_MAX = 4096
+
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Collecting(Store):
@@ -40,6 +48,9 @@ class Collecting(Store):
     def __init__(self) -> None:
         super().__init__()
         self._next_shared = 1
+        # The messages of batches that were put off, and since when there are any.
+        self._parts = Parts()
+        self._parts_since = 0.0
         self._collect_into(Batch())
 
     def _collect_into(self, batch: Batch) -> None:
@@ -76,6 +87,7 @@ class Collecting(Store):
         self._collected.dropped_lanes.append(lane_id)
 
     def drop_rows(self, first_row: int, last_row: int) -> None:
+        self._join_parts()
         if self._inserts:
             for row in [row for row in self._inserts if first_row <= row <= last_row]:
                 del self._inserts[row]
@@ -98,7 +110,7 @@ class Collecting(Store):
 
     def delete(self, queued: QueuedMessage) -> None:
         # A message that was not staged yet need not be written at all.
-        if self._inserts.pop(queued.row, None) is None:
+        if self._inserts.pop(queued.row, None) is None and not (self._parts and self._leaves_part(queued.row)):
             self._deletes.append(queued.row)
             if queued.message.shared_id:
                 self._collected.orphans.append(queued.message.shared_id)
@@ -106,15 +118,29 @@ class Collecting(Store):
     def delete_all(self, settled: list[QueuedMessage]) -> None:
         inserts = self._inserts
         deletes = self._deletes
+        has_parts = bool(self._parts)
         for queued in settled:
             # While a backlog is drained there are none.
-            if not inserts or inserts.pop(queued.row, None) is None:
+            if (not inserts or inserts.pop(queued.row, None) is None) and not (
+                has_parts and self._leaves_part(queued.row)
+            ):
                 deletes.append(queued.row)
                 if queued.message.shared_id:
                     self._collected.orphans.append(queued.message.shared_id)
 
+    def _leaves_part(self, row: int) -> bool:
+        """A message is settled: was it in a batch that was put off?"""
+        was_there, is_last = self._parts.pop(row)
+        if is_last and self._when_settled is not None:
+            self._when_settled()
+        return was_there
+
     def is_pending(self, queued: QueuedMessage) -> bool:
-        return queued.row in self._inserts
+        return queued.row in self._inserts or (bool(self._parts) and self._parts.has(queued.row))
+
+    def replace(self, heir: QueuedMessage) -> None:
+        if not (self._parts and self._parts.replace(heir)):
+            self._inserts[heir.row] = heir
 
     def undelete(self, queued: QueuedMessage) -> None:
         if queued.row in self._deletes:
@@ -124,6 +150,7 @@ class Collecting(Store):
         self._collected.dependents[copy] = origin
 
     def drop_dependents(self, origin: QueuedMessage) -> list[QueuedMessage]:
+        self._join_parts()
         collected = self._collected
         copies = {copy for copy, original in collected.dependents.items() if original is origin}
         found = [queued for queued in self._inserts.values() if queued.message in copies]
@@ -134,12 +161,12 @@ class Collecting(Store):
         return found
 
     def update(self, queued: QueuedMessage) -> None:
-        if queued.row not in self._inserts:
+        if not self.is_pending(queued):
             self._collected.updates[queued.row] = (queued.return_count, queued.state == READY, queued.expires_at)
 
     def rewrite(self, queued: QueuedMessage) -> None:
         # A message that is not written yet will be written in its state at that time.
-        if queued.row not in self._inserts and queued.row not in self._collected.delayed:
+        if not self.is_pending(queued) and queued.row not in self._collected.delayed:
             message = queued.message
             raw = message.properties.raw
             content = content_sum(message.exchange, message.routing_key, raw, message.kept)
@@ -154,6 +181,7 @@ class Collecting(Store):
         self.pending_bytes += queued.message.weight + 128
 
     def move(self, queued: QueuedMessage, from_row: int, due: int = 0, return_row: int = 0) -> None:
+        self._join_parts()
         collected = self._collected
         if self._inserts.pop(from_row, None) is not None or collected.delayed.pop(from_row, None) is not None:
             # Not written yet: it will be written in its new place.
@@ -191,3 +219,54 @@ class Collecting(Store):
         if not message.shared_id and message.weight >= SHARED_BODY_MIN:
             message.share_as(self._next_shared)
             self._next_shared += 1
+
+    # ------------------------------------------------------------------ batches that are put off
+
+    def may_wait(self) -> bool:
+        inserts = self._inserts
+        collected = self._collected
+        if len(inserts) > PART_MAX or not (inserts or self._parts) or not collected.is_plain:
+            return False
+        has_aside = self._deletes or collected.updates or collected.marks
+        if has_aside and self._parts_since and perf_counter() - self._parts_since > ASIDE_SECONDS:
+            return False
+        for queued in inserts.values():  # noqa: SIM110 (each is looked at: a generator takes longer)
+            if queued.state != HELD:
+                return False
+        return True
+
+    def part(self) -> None:
+        if not self._inserts or len(self._parts) >= PARTS_MAX:
+            return
+        if not self._parts_since:
+            self._parts_since = perf_counter()
+        self._inserts = {}
+        inserts = self._collected.replace_inserts(self._inserts)
+        self._parts.add(self.batch, inserts, self.pending_bytes - self._parts.octets)
+        self.batch += 1
+
+    def waits_since(self) -> float:
+        return self._parts.began()
+
+    def take_settled(self) -> int:
+        if not self._parts:
+            if not self._inserts and not self._collected.delayed:
+                self.pending_bytes = 0
+            return 0
+        if not self._collected.is_plain:
+            return 0
+        settled = self._parts.take_empty()
+        if not settled:
+            return 0
+        last = settled[-1]
+        self.spared += len(settled)
+        self.spared_after = perf_counter() - last.began
+        for part in settled:
+            self.pending_bytes -= part.octets
+        return last.batch
+
+    def _join_parts(self) -> None:
+        """Have all that is to be written in one batch, the one that is being collected."""
+        if self._parts:
+            self._inserts = self._parts.take_all(self._inserts)
+            self._collected.replace_inserts(self._inserts)

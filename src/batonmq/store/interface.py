@@ -9,6 +9,10 @@ A store collects the changes during a turn of the host's loop, and writes them a
 
 While a commit is under way (``busy``) the next batch is collected. Batches are numbered, so that a confirm can wait
 for the number that its message belongs to.
+
+A message that is settled before it was written need not be written. Where consumers are faster than the disk, a host
+may put off the commit for a moment: part() then ends a batch without writing it, and take_settled() tells up to which
+one nothing is left of their messages.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from batonmq.purity import mypyc_attr
 from batonmq.store.records import LANES_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batonmq.message import Message
     from batonmq.queued import QueuedMessage
@@ -55,6 +59,11 @@ class Store(metaclass=ABCMeta):
         self.commit_seconds = 0.0
         # Counts changes of definitions and lanes, and dropped ranges: an operation that raises it has a durable effect.
         self.changes = 0
+        self._when_settled: Callable[[], None] | None = None
+        # How many batches need not be written, as all their messages were settled; and how long that took for the last
+        # one, in seconds.
+        self.spared = 0
+        self.spared_after = 0.0
         # The number of this opening, and of the last one that served queues.
         self.opening = 0
         self.served = 0
@@ -83,6 +92,10 @@ class Store(metaclass=ABCMeta):
     def changed(self) -> None:
         """Note a durable change other than one of definitions or lanes."""
         self.changes += 1
+
+    def on_settled(self, callback: Callable[[], None] | None) -> None:
+        """Call back when all messages of a batch that was put off are settled, be it in the middle of an operation."""
+        self._when_settled = callback
 
     def must_reach_disk(self) -> None:
         """Have the batch that is being collected reach the disk, whatever is in it, with all before it."""
@@ -129,6 +142,9 @@ class Store(metaclass=ABCMeta):
     @abstractmethod
     def is_pending(self, queued: QueuedMessage) -> bool:
         """Is the message still to be written, with the batch that is being collected?"""
+
+    def replace(self, heir: QueuedMessage) -> None:  # noqa: B027 (a store that writes nothing keeps no objects)
+        """Another object stands for a message that is pending, in the same row."""
 
     @abstractmethod
     def undelete(self, queued: QueuedMessage) -> None:
@@ -280,6 +296,27 @@ class Store(metaclass=ABCMeta):
         Then a host may commit on its loop, without the wake-ups of a thread.
         """
         return False
+
+    def may_wait(self) -> bool:
+        """May the commit wait for a moment, as consumers hold all that is to be written, and may settle it before that?
+
+        False if anything else is, but for settlements and marks, which may wait a while if nobody waits for them.
+        """
+        return False
+
+    def part(self) -> None:  # noqa: B027 (a store that never lets a commit wait has nothing to do)
+        """Put off the commit: end this batch, if it has messages, which are written with the next one."""
+
+    def waits_since(self) -> float:
+        """When the oldest batch ended that was put off and is not settled (``perf_counter``); 0.0: there is none."""
+        return 0.0
+
+    def take_settled(self) -> int:
+        """The number of the last batch of those that were put off up to which all messages are settled; 0: none.
+
+        Each is told once. Only where nobody waits for anything but the messages of these batches.
+        """
+        return 0
 
     @abstractmethod
     def stage(self) -> None:

@@ -187,12 +187,12 @@ class SqliteStore(Collecting):
         return self._messages(EXPIRED, lane_id, (lane_id, now, after_row, most), 4 << 20).whole()
 
     def next_expiry(self, after_row: int, last_row: int) -> int:
-        if self._collected:
+        if self._has_collected():
             self._write_out()
         return self._queries.next_expiry(last_row >> POSITION_BITS, after_row)
 
     def _messages(self, where: str, lane_id: int, values: tuple[int, ...], most_bytes: int) -> StoredRun:
-        if self._collected:
+        if self._has_collected():
             self._write_out()
         try:
             self._transaction.check()
@@ -240,9 +240,20 @@ class SqliteStore(Collecting):
         return bool(
             self._inserts
             or self._deletes
-            or self._collected
+            or self._has_collected()
             or self._transaction.staged is not None
             or self._maintenance.has_work
+        )
+
+    def _has_collected(self) -> bool:
+        return bool(self._parts) or bool(self._collected)
+
+    def may_wait(self) -> bool:
+        return (
+            self.error is None
+            and self._transaction.staged is None
+            and not self._maintenance.has_work
+            and super().may_wait()
         )
 
     def shrink(self) -> None:
@@ -259,6 +270,7 @@ class SqliteStore(Collecting):
         )
 
     def stage(self) -> None:
+        self._join_parts()
         size, count = self.pending_bytes, len(self._inserts)
         is_large = size > THREAD_BYTES and size > THREAD_BODY * count
         self._write_out(in_thread=is_large or count > THREAD_ROWS)
@@ -267,6 +279,8 @@ class SqliteStore(Collecting):
     def _write_out(self, *, in_thread: bool = False) -> None:
         """Write the batch into the open transaction, which a read may have begun before the batch was complete."""
         reached("stage.begun")
+        self._join_parts()
+        self._parts_since = 0.0
         batch = self._collected
         self._collect_into(Batch())
         self.pending_bytes = 0

@@ -21,7 +21,7 @@ def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
     heir = QueuedMessage(queued.message, queue, queued.row).as_it_was(queued)
     heir.hold(None)
     if heir.stored and queue.store.is_pending(queued):
-        queue.store.insert(heir)
+        queue.store.replace(heir)
     queued.leave()
     queued.settled_by(Revoked(heir))
     return heir

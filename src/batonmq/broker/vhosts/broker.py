@@ -203,8 +203,13 @@ class Broker:
         """End a turn. The host calls this once per turn of its loop."""
         if self.scheduler.is_serving:
             self.scheduler.run()
-            if self.commits.waiters and not self.store.busy:
+            if not self.store.busy:
                 self.commits.look()
+
+    @property
+    def is_patient(self) -> bool:
+        """Does everybody wait for a commit only because of messages, which need not be written if they are settled?"""
+        return self.commits.is_patient
 
     def finish_returns(self) -> None:
         """Put all returned messages back in their queues now, before the host's last turn."""
@@ -296,6 +301,8 @@ class Broker:
                     for part in (*queue.lanes, *((queue.delays,) if queue.delays is not None else ())):
                         if (found := part.survivors()) is not None:
                             waiting[part.lane_id] = found
+        # It would keep all of this alive.
+        self.store.on_settled(None)
         try:
             self.store.close(waiting)
         finally:

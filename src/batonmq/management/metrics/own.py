@@ -44,7 +44,7 @@ def _store(broker: Broker) -> tuple[Figure, ...]:
         status = broker.store.status()
     except StoreError:
         # The file cannot be read: only that is known.
-        return (*(None,) * 8, 1, broker.store.pending_bytes)
+        return (*(None,) * 8, 1, broker.store.pending_bytes, broker.store.spared)
     commits = status.commits
     return (
         status.size,
@@ -57,6 +57,7 @@ def _store(broker: Broker) -> tuple[Figure, ...]:
         commits.last,
         int(bool(status.fault)),
         status.pending,
+        broker.store.spared,
     )
 
 
@@ -72,6 +73,7 @@ OWN = single(
         Family("batonmq_store_last_commit_seconds", "gauge", "How long the disk took for the last commit"),
         Family("batonmq_store_faulty", "gauge", "1 while the store takes no messages"),
         Family("batonmq_store_pending_bytes", "gauge", "Octets of messages that wait for the next commit"),
+        Family("batonmq_store_batches_spared_total", "counter", "Batches that were settled before they were written"),
         Family("batonmq_store_pending_limit_bytes", "gauge", "At how many publishers are read no further"),
         Family("batonmq_memory_messages_bytes", "gauge", "Octets of memory for messages that wait"),
         Family("batonmq_memory_messages_limit_bytes", "gauge", "Beyond how many they wait on disk only"),

@@ -169,7 +169,7 @@ class Channel:
         if confirms.unconfirmed:
             confirms.batch_committed(batch)
         if confirms.unconfirmed:
-            self._connection.link.barrier.await_commit()
+            self._connection.link.barrier.await_commit(patient=True)
         elif self._failure is not None:
             self.fail(*self._failure)
 
@@ -178,7 +178,7 @@ class Channel:
         if self._confirms.batch_failed(batch):
             self.fail(ProtocolFailure(506, f"messages could not be kept: {error.reason}"), 60, 40)
         if self._confirms.unconfirmed:
-            self._connection.link.barrier.await_commit()
+            self._connection.link.barrier.await_commit(patient=True)
         elif self._failure is not None:
             self.fail(*self._failure)
 

@@ -77,7 +77,7 @@ class Confirms:
         """Note the outcome of that many publishes: KEPT, STORED or REFUSED."""
         self._counts.add_published(count)
         if outcome == STORED:
-            self._barrier.await_commit()
+            self._barrier.await_commit(patient=True)
         if not self.is_on:
             if outcome == STORED:
                 self._stored_batch = self._broker.store.batch

@@ -105,11 +105,17 @@ class CommitBarrier:
         self.held_for = batch
         self._commits.wait(self, sync=False)
 
-    def await_commit(self) -> None:
-        """Tell the session of the next commit."""
+    def await_commit(self, *, patient: bool = False) -> None:
+        """Tell the session of the next commit.
+
+        ``patient``: only messages that it has published wait for that, and they need not be written if consumers settle
+        them before.
+        """
         if not self._awaits_commit:
             self._awaits_commit = True
-            self._commits.wait(self)
+            self._commits.wait(self, patient=patient)
+        elif not patient:
+            self._commits.hurry()
 
     def wait_for_commit(self, done: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Suspend the session until what was collected so far is on the disk, or cannot be kept.

@@ -57,12 +57,15 @@ class Receipts:
         else:
             self.answer(receipt)
 
-    def answer_after(self, receipts: Sequence[str], *, messages: int = 0) -> None:
-        """Answer when all that was collected so far is on the disk. ``messages``: that many are confirmed by it."""
+    def answer_after(self, receipts: Sequence[str], *, messages: int = 0, patient: bool = False) -> None:
+        """Answer when all that was collected so far is on the disk.
+
+        ``messages``: that many are confirmed by it. ``patient``: only messages are; see ``await_commit``.
+        """
         batch = self._stored_batch = self._store.batch
         if receipts:
             self._waiting.add(batch, (receipts, messages))
-        self._barrier.await_commit()
+        self._barrier.await_commit(patient=patient)
 
     def wait_for_all(self) -> None:
         """Owe the client all that was collected so far, even where it has no receipt for it."""
@@ -91,7 +94,8 @@ class Receipts:
 
     def _look_further(self, batch: int) -> None:
         if self._stored_batch > batch:
-            self._barrier.await_commit()
+            # Whoever is in a hurry has said so.
+            self._barrier.await_commit(patient=True)
         else:
             self._stored_batch = 0
 

@@ -138,6 +138,6 @@ class Sending:
 
     def _answer(self, outcome: int, receipts: list[str]) -> None:
         if outcome == STORED:
-            self._receipts.answer_after(receipts, messages=len(receipts))
+            self._receipts.answer_after(receipts, messages=len(receipts), patient=True)
         elif receipts:
             self._receipts.answer(*receipts, messages=len(receipts))

@@ -78,7 +78,7 @@ class Receipts:
         """
         self._counts.add_published(count)
         if outcome == STORED:
-            self._barrier.await_commit()
+            self._barrier.await_commit(patient=True)
             batch = self._broker.store.batch
             if batch != self._last_batch or not self._unconfirmed:
                 self._last_batch = batch
@@ -96,7 +96,7 @@ class Receipts:
         """Note deliveries that came settled: the client gets no outcome, unless the store fails."""
         self._counts.add_published(count)
         if outcome == STORED:
-            self._barrier.await_commit()
+            self._barrier.await_commit(patient=True)
             self._stored_batch = self._broker.store.batch
         elif outcome == REFUSED:
             self._counts.add_refused(count)
@@ -147,7 +147,7 @@ class Receipts:
     def _look_further(self) -> None:
         """Wait for the next commit, too, if any deliveries depend on it."""
         if self._unconfirmed or self._stored_batch:
-            self._barrier.await_commit()
+            self._barrier.await_commit(patient=True)
 
     def clear(self) -> None:
         """The session ends: send no more outcomes."""

@@ -1,0 +1,91 @@
+"""Batches whose commit was put off: consumers hold their messages, and often settle them before the disk is asked."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batonmq.queued import QueuedMessage
+
+__all__ = ["PARTS_MAX", "Parts"]
+
+# A message that is settled is looked for in each of them.
+PARTS_MAX = 16
+
+
+class Part:
+    """One of these batches."""
+
+    __slots__ = ("batch", "began", "inserts", "octets")
+
+    def __init__(self, batch: int, inserts: dict[int, QueuedMessage], octets: int) -> None:
+        self.batch = batch
+        self.began = perf_counter()
+        self.inserts = inserts
+        self.octets = octets
+
+
+class Parts:
+    """The batches that were put off, oldest first."""
+
+    __slots__ = ("_parts", "octets")
+
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+        self.octets = 0
+        """The bytes of their messages, as the store counts them."""
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def add(self, batch: int, inserts: dict[int, QueuedMessage], octets: int) -> None:
+        """Put off a batch of that number."""
+        self._parts.append(Part(batch, inserts, octets))
+        self.octets += octets
+
+    def has(self, row: int) -> bool:
+        """Is the message of that row in one of them?"""
+        return any(row in part.inserts for part in self._parts)
+
+    def replace(self, heir: QueuedMessage) -> bool:
+        """Put another object in the place of the message of that row; False: it is in none of them."""
+        for part in self._parts:
+            if heir.row in part.inserts:
+                part.inserts[heir.row] = heir
+                return True
+        return False
+
+    def pop(self, row: int) -> tuple[bool, bool]:
+        """Take out the message of that row: was it in one of them? And is the oldest of them empty now?"""
+        parts = self._parts
+        for part in parts:
+            inserts = part.inserts
+            if inserts.pop(row, None) is not None:
+                return True, not inserts and part is parts[0]
+        return False, False
+
+    def began(self) -> float:
+        """When the oldest ended; 0.0: there is none."""
+        return self._parts[0].began if self._parts else 0.0
+
+    def take_empty(self) -> list[Part]:
+        """Take the oldest ones out, up to the first that has messages."""
+        parts = self._parts
+        count = 0
+        while count < len(parts) and not parts[count].inserts:
+            self.octets -= parts[count].octets
+            count += 1
+        found = parts[:count]
+        del parts[:count]
+        return found
+
+    def take_all(self, latest: dict[int, QueuedMessage]) -> dict[int, QueuedMessage]:
+        """Take all messages out, in order, with ``latest`` after them."""
+        found: dict[int, QueuedMessage] = {}
+        for part in self._parts:
+            found.update(part.inserts)
+        found.update(latest)
+        self._parts.clear()
+        self.octets = 0
+        return found

@@ -70,3 +70,8 @@ def test_a_directory_that_cannot_be_written_is_an_error_in_words(tmp_path: Path)
     tmp_path.chmod(0o500)
     with pytest.raises(StartError, match="cannot be used: Permission denied"), open_data_directory(tmp_path):
         pass
+
+
+def test_another_fault_is_not_taken_for_one_of_the_directory(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError), open_data_directory(tmp_path):
+        raise ConnectionResetError

@@ -65,10 +65,17 @@ def _locked_directory(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def open_data_directory(path: Path) -> Iterator[None]:
     """Create the directory if necessary (mode 0700), and keep other brokers out of it. Raises StartError."""
+    with contextlib.ExitStack() as held:
+        _enter(path, held)
+        yield
+
+
+def _enter(path: Path, held: contextlib.ExitStack) -> None:
+    """Raises StartError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with exclusive_lock(path / LOCK_NAME, wait=False), _locked_directory(path):
-            yield
+        held.enter_context(exclusive_lock(path / LOCK_NAME, wait=False))
+        held.enter_context(_locked_directory(path))
     except Locked as locked:
         process = f" (process {locked.process})" if locked.process else ""
         raise StartError(f"the data directory {path} is in use by another broker{process}") from None

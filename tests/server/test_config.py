@@ -17,6 +17,7 @@ from batonmq.server.config import (
     configured_accounts,
 )
 from batonmq.server.config_file import load_config, parse_config
+from batonmq.server.config_tables import must_be_free
 from batonmq.server.failures import ConfigError
 from batonmq.server.passwords import hash_password
 
@@ -150,8 +151,11 @@ def test_flags_count_more_than_the_file() -> None:
 def test_a_port_of_a_flag_is_one_that_the_broker_must_have() -> None:
     config = parse_config("[stomp]\nport='off'\n[websocket]\npath='/mq'", "x")
     changed = config.with_flags(stomp_port=61613, websocket_port="off")
-    assert changed.stomp == StompConfig(port=61613, required=True)
-    assert changed.websocket == WebSocketConfig(port="off", tls_port="off", path="/mq", required=True)
+    assert changed.stomp == StompConfig(port=61613)
+    assert must_be_free(changed.stomp.port, 61613, required=False)
+    # The one with TLS is not what was asked for.
+    assert not must_be_free(changed.stomp.tls_port, 61614, required=False)
+    assert changed.websocket == WebSocketConfig(port="off", tls_port="off", path="/mq")
     # The address is meant for all that listens, and asks for no port.
     everywhere = Config().with_flags(host="*")
     assert everywhere.listener == (ListenerConfig(host="*"),)

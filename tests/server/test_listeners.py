@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from batonmq.server.config_tables import GivenPort
 from batonmq.server.failures import StartError
 from batonmq.server.listeners import listen, raise_descriptor_limit
 
@@ -55,3 +56,9 @@ def test_as_many_files_may_be_open_as_the_system_allows() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft == hard
     assert limit is None or limit < soft
+
+
+def test_a_port_of_the_command_line_is_listened_on() -> None:
+    (opened,) = listen("127.0.0.1", GivenPort(0), 1)
+    with opened:
+        assert opened.getsockname()[1] > 0

@@ -18,6 +18,7 @@ from batonmq.management.routes import all_routes
 from batonmq.management.statistics.statistics import Statistics
 from batonmq.server.addresses import address
 from batonmq.server.config import Config, ManagementConfig
+from batonmq.server.config_tables import must_be_free
 from batonmq.server.extensions import Parts
 from batonmq.server.listeners import Endpoint
 from batonmq.shovels.service import Shovels
@@ -91,7 +92,7 @@ class Management:
                     tls=tls,
                     alpn=("http/1.1",),
                     flag=flag,
-                    is_asked=configured.required or port != usual,
+                    is_asked=must_be_free(port, usual, required=configured.required),
                     make_visitor=self._http.connect,
                 )
             )

@@ -21,6 +21,7 @@ from batonmq.protocols.amqp10 import Containers
 from batonmq.server.addresses import address
 from batonmq.server.authenticator import Authenticator
 from batonmq.server.config import Config, ListenerConfig, StompConfig, WebSocketConfig, configured_accounts
+from batonmq.server.config_tables import must_be_free
 from batonmq.server.data_directory import open_data_directory
 from batonmq.server.extensions import Extension, Parts
 from batonmq.server.failures import StartError
@@ -309,7 +310,7 @@ class Server:
                     # STOMP have none.
                     alpn=("http/1.1",) if path else (),
                     flag=flag,
-                    is_asked=configured.required or port != usual,
+                    is_asked=must_be_free(port, usual, required=configured.required),
                 )
             )
         return found

@@ -14,6 +14,7 @@ from batonmq.fields import FieldError, FieldValue
 from batonmq.server.config_tables import (
     Amqp10Config,
     AmqpConfig,
+    GivenPort,
     LimitsConfig,
     ListenerConfig,
     ManagementConfig,
@@ -192,13 +193,13 @@ _Listening = TypeVar("_Listening", StompConfig, WebSocketConfig, ManagementConfi
 
 
 def _with_address(listening: _Listening, host: str | None, port: OptionalPort | None) -> _Listening:
-    """A port that was given on the command line must be available; "off" there is for the port with TLS, too."""
+    """The port is the one without TLS; only "off" is for both."""
     if host is not None:
         listening = msgspec.structs.replace(listening, host=host)
     if port == "off":
-        listening = msgspec.structs.replace(listening, tls_port=port)
-    if port is not None:
-        listening = msgspec.structs.replace(listening, port=port, required=True)
+        listening = msgspec.structs.replace(listening, port=port, tls_port=port)
+    elif port is not None:
+        listening = msgspec.structs.replace(listening, port=GivenPort(port))
     return listening
 
 

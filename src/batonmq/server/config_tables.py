@@ -14,6 +14,7 @@ from batonmq.server.logs import FORMATS, LEVELS
 __all__ = [
     "Amqp10Config",
     "AmqpConfig",
+    "GivenPort",
     "LimitsConfig",
     "ListenerConfig",
     "ManagementConfig",
@@ -25,11 +26,23 @@ __all__ = [
     "StompConfig",
     "TlsConfig",
     "WebSocketConfig",
+    "must_be_free",
 ]
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 # 0 lets the system choose a port, as everywhere; "off" is for listening nowhere.
 OptionalPort = Port | Literal["off"]
+
+
+class GivenPort(int):
+    """A port of the command line: the broker does not start without it, whatever the file says."""
+
+
+def must_be_free(port: OptionalPort, usual: OptionalPort, *, required: bool) -> bool:
+    """Does the broker not start if this port is taken? ``usual`` is the default, ``required`` what the file says."""
+    return required or port != usual or isinstance(port, GivenPort)
+
+
 Positive = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 MessageSize = Annotated[int, Meta(ge=1, le=BODY_MAX)]
 # The system takes a C int, and reduces it if it is too large.

@@ -84,6 +84,8 @@ def listen(host: str, port: int, backlog: int, flag: str = "--port") -> list[soc
     With port 0 the system chooses one, the same for all the addresses. `flag` is what errors advise to change the port.
     Raises StartError.
     """
+    # getaddrinfo takes an int of no other class, such as GivenPort.
+    port = int(port)
     try:
         found = socket.getaddrinfo(
             None if host in EVERYWHERE else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

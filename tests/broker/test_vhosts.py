@@ -327,6 +327,16 @@ def test_the_type_of_queues_that_name_none(driven: Timed) -> None:
     assert driven.operations.declare_queue("", durable=True).settings.queue_type == "classic"
 
 
+def test_who_names_no_type_asks_for_the_default_one(driven: Timed) -> None:
+    """As in RabbitMQ 4.3: also where another has named it."""
+    quorum(driven)
+    named = driven.queue("orders", x_queue_type="quorum")
+    assert driven.queue("orders") is named
+    driven.broker.vhosts["/"].describe(Metadata(default_queue_type="classic"))
+    with pytest.raises(PreconditionFailed, match="received 'classic' but current is 'quorum'"):
+        driven.queue("orders")
+
+
 def test_a_classic_queue_stays_one_when_the_type_changes(driven: Timed) -> None:
     before = driven.queue("orders")
     quorum(driven)

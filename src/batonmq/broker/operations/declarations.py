@@ -174,6 +174,9 @@ class Declarations(Bindings):
         names = tuple(ARGUMENTS)
         if isinstance(unasked, list):
             names = tuple(name for name in ARGUMENTS if name in arguments or name not in unasked)
+        if "x-queue-type" not in arguments and queue.settings.queue_type == self.vhost.metadata.default_queue_type:
+            # As RabbitMQ has it: the type that it would get now, whoever asked for it.
+            names = tuple(name for name in names if name != "x-queue-type")
         # An argument changed in place may be declared with its current or its original value.
         declared = queue.changed_arguments
         changed = {name for name in declared if are_equivalent(declared[name], arguments.get(name))}

@@ -17,7 +17,7 @@ from bench.failures import BenchError
 from bench.load import Load
 from bench.processes import Usage, memory, settle
 from bench.report import Figure, Section, Target, at_most
-from bench.settings import Settings, say
+from bench.settings import Settings, in_turn, say
 
 __all__ = ["Scenario", "compare", "start"]
 
@@ -106,11 +106,9 @@ def compare(
         measured = [(scenario, scenario.figures()) for scenario in scenarios]
         resident = Figure("resident memory after a scenario", "MB", less=True)
         for number in range(settings.rounds):
-            # Each goes first as often as the others: what the first has left to the disk slows the second.
-            first = number % len(brokers)
-            for scenario, figures in measured:
+            for place, (scenario, figures) in enumerate(measured):
                 count = settings.count(scenario.count, scenario.quick)
-                for column, broker in [*brokers[first:], *brokers[:first]]:
+                for column, broker in in_turn(brokers, number + place):
                     say(f"round {number + 1} of {settings.rounds}: {scenario.name}: {broker.name}")
                     samples = [figure.column(column) for figure in figures]
                     try:

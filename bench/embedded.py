@@ -26,7 +26,7 @@ from bench.embedded_peer import BATCH, FULL, Peer
 from bench.embedded_peers import LEFT_OUT, PEERS, Baton
 from bench.failures import BenchError
 from bench.report import Figure, Section, at_least
-from bench.settings import Settings, say
+from bench.settings import Settings, in_turn, say
 
 __all__ = ["compare", "measure", "run", "share"]
 
@@ -57,8 +57,8 @@ def _rate(call: Callable[[], None], calls: int, each: int) -> float:
 def compare(messages: int, rounds: int, folder: Path | None) -> dict[str, list[tuple[float, float]]]:
     """What each installed peer reached in each round."""
     rates: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(rounds):
-        for kind in PEERS:
+    for number in range(rounds):
+        for kind in in_turn(PEERS, number):
             try:
                 rates.setdefault(kind.name, []).append(measure(kind, messages, folder))
             except (ImportError, BenchError) as error:
@@ -73,8 +73,8 @@ def compare(messages: int, rounds: int, folder: Path | None) -> dict[str, list[t
 def share(messages: int, rounds: int, folder: Path | None, names: list[str]) -> dict[str, list[float]]:
     """Messages a second that several processes put through one file, for those of these peers that can."""
     rates: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for name in names:
+    for number in range(rounds):
+        for name in in_turn(names, number):
             with tempfile.TemporaryDirectory(dir=folder) as place:
                 try:
                     rates.setdefault(name, []).append(embedded_processes.measure(name, Path(place), messages))

@@ -25,7 +25,7 @@ import batonmq
 from bench.brokers import Baton
 from bench.failures import BenchError
 from bench.report import Figure, Section, at_most
-from bench.settings import Settings, say
+from bench.settings import Settings, in_turn, say
 
 __all__ = ["KINDS", "Client", "Confluent", "Kind", "Ours", "Pika", "Proton", "measure", "run"]
 
@@ -220,8 +220,8 @@ def measure(kind: Kind, url: str, settings: Settings) -> list[Figure]:
             # What is done once, such as joining a group, is no part of it.
             client.turn(1)
             client.turn(BATCH)
-        for _ in range(settings.rounds):
-            for client, index in clients:
+        for number in range(settings.rounds):
+            for client, index in in_turn(clients, number):
                 singles.column(index).append(_timed(client, 1, ones))
                 batches.column(index).append(_timed(client, BATCH, manys))
     return [singles, batches]

@@ -18,7 +18,7 @@ from bench.failures import BenchError
 from bench.load import Load
 from bench.processes import settle
 from bench.report import Figure, Section, at_most
-from bench.settings import Settings, say
+from bench.settings import Settings, in_turn, say
 
 __all__ = ["KINDS", "Kind", "run"]
 
@@ -62,10 +62,10 @@ def run(settings: Settings) -> Section:
             heads = [section.heads[column] for column, _ in brokers]
             told = ", ".join(f"{head} {rate:,}" for head, rate in zip(heads, halves.values(), strict=True))
             section.notes.append(f"{kind.name}, half of each one's maximum, msg/s: {told}")
-            for rate in (*RATES, 0):
+            for place, rate in enumerate((*RATES, 0), len(section.figures)):
                 asked = {column: rate or halves[column] for column, _ in brokers}
                 name = f"{kind.name}, {f'{rate:,} msg/s' if rate else 'half of the maximum'}"
-                _rounds(section, name, kind, asked, brokers, program, settings, floor if rate else None)
+                _rounds(section, name, kind, asked, brokers, program, settings, floor if rate else None, place)
     section.notes.append(f"median of {settings.rounds} rounds of {_length(settings)} s each; persistent is confirmed")
     return section
 
@@ -97,7 +97,9 @@ def _rounds(
     program: Path,
     settings: Settings,
     floor: Path | None,
+    place: int,
 ) -> None:
+    """``place`` is the scenario's among all, for who goes first in it."""
     figures = [
         Figure(f"{name}, p50", "ms", less=True),
         Figure(f"{name}, p99", "ms", BEST),
@@ -107,8 +109,7 @@ def _rounds(
     keys["confirm"] = WINDOW if kind.persistent else 0
     counted: dict[str, dict[int, int]] = {}
     for number in range(settings.rounds):
-        first = number % len(brokers)
-        for column, broker in [*brokers[first:], *brokers[:first]]:
+        for column, broker in in_turn(brokers, number + place):
             say(f"latency: round {number + 1} of {settings.rounds}: {name}: {broker.name}")
             rate, head = asked[column], section.heads[column]
             settle(broker.pid)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["ROOT", "Settings", "say"]
+__all__ = ["ROOT", "Settings", "in_turn", "say"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +31,18 @@ class Settings:
     def count(self, full: int, quick: int) -> int:
         """A number of messages for this run."""
         return quick if self.quick else full
+
+
+One = TypeVar("One")
+
+
+def in_turn(those: Sequence[One], number: int) -> list[One]:
+    """In an order in which each goes first as often as the others: what one leaves to the disk slows the next.
+
+    ``number`` is the round's, and the scenario's with it, so that in a single round not always the same is first.
+    """
+    first = number % len(those) if those else 0
+    return [*those[first:], *those[:first]]
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from bench import activemq, brokers, load, report, stomp, stomp_client
+from bench import activemq, beside, brokers, load, report, stomp, stomp_client
 from bench.beside import compare
 from bench.brokers import Broker
 from bench.failures import BenchError
@@ -118,6 +118,30 @@ class _Sleeper(Broker):
 
     def _answers(self) -> bool:
         return True
+
+
+class _Other(_Sleeper):
+    name = "Other"
+
+
+@needs_proc
+def test_another_goes_first_in_each_scenario_and_in_each_round_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went: list[str] = []
+
+    def measure(broker: Broker, scenario: beside.Scenario, *_: object) -> None:
+        went.append(f"{scenario.name}: {broker.name}")
+
+    monkeypatch.setattr(beside, "_measure", measure)
+    scenarios = [beside.Scenario(name, 1, 1) for name in ("one", "two")]
+    section = Section("title", "Sleeper", "Other")
+    brokers = [_Sleeper(tmp_path / "a"), _Other(tmp_path / "b")]
+    compare(section, brokers, scenarios, tmp_path, Settings(tmp_path, tmp_path, rounds=2))
+    assert went == [
+        *("one: Sleeper", "one: Other", "two: Other", "two: Sleeper"),
+        *("one: Other", "one: Sleeper", "two: Sleeper", "two: Other"),
+    ]
 
 
 class _Absent(_Sleeper):

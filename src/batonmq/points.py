@@ -25,7 +25,7 @@ POINTS = {
     "journal.noted": "a dispatch is in the journal; the consumer has not seen the message",
     "stage.begun": "a batch is about to be written into the transaction",
     "stage.rows": "its definitions and new messages are written; moves, keys and deletions are not",
-    "stage.done": "all of a batch is written, and not committed",
+    "stage.done": "all of a batch is written but what is left to the commit, and nothing is committed",
     "commit.begun": "a commit begins; what is written with it may not be written yet",
     "commit.ready": "all is written, and COMMIT comes next",
     "commit.done": "the disk has it, and nobody knows",

@@ -82,6 +82,9 @@ MARK: Final = "UPDATE lane SET handed = max(handed, ?) WHERE id = ?"
 
 # A batch of at most this many rows is brief.
 BRIEF_ROWS: Final = 32
+# So many deletes, in runs of so many rows on average, are few statements that take long.
+LEFT_ROWS: Final = 256
+LEFT_RUN: Final = 64
 
 # New row, due, place, expires, deliveries, returned, old row.
 Move: TypeAlias = tuple[int, int, int, int, int, int, int]
@@ -263,8 +266,11 @@ class Batch:
         rest.done = []
         return rest
 
-    def write(self, db: apsw.Connection) -> None:
-        """Write it into the open transaction, on the loop: with `executemany` it takes 1 us per message."""
+    def write(self, db: apsw.Connection, *, leaves_runs: bool = False) -> list[tuple[int, int]]:
+        """Write it into the open transaction, on the loop: with `executemany` it takes 1 us per message.
+
+        ``leaves_runs``: many deletes in long runs are left for ``write_deletes``. Returns these runs.
+        """
         for sql, values in self.statements:
             db.execute(sql, values)
         if self.inserts or self.delayed:
@@ -280,14 +286,22 @@ class Batch:
             db.executemany(INSERT_DONE, self.done)
         if self.known:
             db.executemany(DELETE_DONE, self.known.items())
-        if self.deletes:
-            db.executemany(DELETE, spans(self.deletes))
         if self.updates:
             db.executemany(UPDATE, [(*update, row) for row, update in self.updates.items()])
         if self.rewritten:
             db.executemany(REWRITE, [(*rewritten, row) for row, rewritten in self.rewritten.items()])
         if self.marks:
             db.executemany(MARK, [(position, lane_id) for lane_id, position in self.marks.items()])
+        runs = spans(self.deletes) if self.deletes else []
+        if leaves_runs and len(self.deletes) >= LEFT_ROWS and len(self.deletes) >= LEFT_RUN * len(runs):
+            return runs
+        self.write_deletes(db, runs)
+        return []
+
+    def write_deletes(self, db: apsw.Connection, runs: list[tuple[int, int]]) -> None:
+        """Delete rows, each run by its first and last one, and the shared bodies that nothing needs any more."""
+        if runs:
+            db.executemany(DELETE, runs)
         if self.orphans:
             db.executemany(DELETE_ORPHAN, [(shared_id,) for shared_id in self.orphans])
 

@@ -273,10 +273,10 @@ class SqliteStore(Collecting):
         self._join_parts()
         size, count = self.pending_bytes, len(self._inserts)
         is_large = size > THREAD_BYTES and size > THREAD_BODY * count
-        self._write_out(in_thread=is_large or count > THREAD_ROWS)
+        self._write_out(is_last=True, in_thread=is_large or count > THREAD_ROWS)
         self.busy = True
 
-    def _write_out(self, *, in_thread: bool = False) -> None:
+    def _write_out(self, *, is_last: bool = False, in_thread: bool = False) -> None:
         """Write the batch into the open transaction, which a read may have begun before the batch was complete."""
         reached("stage.begun")
         self._join_parts()
@@ -288,7 +288,7 @@ class SqliteStore(Collecting):
         # After a failure only a sync shows whether the disk accepts writes again.
         syncs = batch.needs_sync or self.must_sync or self.error is not None
         self.must_sync = False
-        self._transaction.write(batch, syncs=syncs, in_thread=in_thread)
+        self._transaction.write(batch, syncs=syncs, is_last=is_last, in_thread=in_thread)
         reached("stage.done")
 
     def commit(self) -> None:

@@ -17,7 +17,7 @@ log = logging.getLogger("batonmq.store")
 class Transaction:
     """The transactions of a connection, one after another: written on the loop, committed in a thread."""
 
-    __slots__ = ("_db", "_failure", "_syncs", "_unwritten", "staged")
+    __slots__ = ("_db", "_failure", "_runs", "_syncs", "_unwritten", "staged")
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
@@ -25,8 +25,9 @@ class Transaction:
         """The batch that was, or will be, written into it; None: it is not open."""
         # The error, if it has failed before its commit.
         self._failure: apsw.Error | None = None
-        # A batch that the commit has yet to write.
+        # A batch that the commit has yet to write, or of which it has yet to delete these runs of rows.
         self._unwritten: Batch | None = None
+        self._runs: list[tuple[int, int]] = []
         self._syncs = True
 
     @property
@@ -60,12 +61,13 @@ class Transaction:
         if self._failure is not None:
             raise self._failure
 
-    def write(self, batch: Batch, *, syncs: bool, in_thread: bool) -> None:
+    def write(self, batch: Batch, *, syncs: bool, is_last: bool, in_thread: bool) -> None:
         """Add a batch; a failure shows in ``check``. ``syncs``: its commit has to wait for the disk.
 
         ``in_thread`` leaves the writing to ``write_rest``. This pays for a few large bodies, and for very many of any
         size, which would block the loop; for usual batches it does not, as thread and loop would compete for the
-        interpreter.
+        interpreter. ``is_last``: nothing is read before the commit, so deletes in long runs are left to it; for each
+        run SQLite does without the interpreter.
         """
         if self.staged is None:
             self.staged = batch
@@ -80,7 +82,8 @@ class Transaction:
             if in_thread:
                 self._unwritten = batch
             else:
-                batch.write(self._db)
+                self._runs = batch.write(self._db, leaves_runs=is_last)
+                self._unwritten = batch if self._runs else None
         except apsw.Error as error:
             self._failure = error
         except Exception as error:
@@ -99,7 +102,11 @@ class Transaction:
 
     def write_rest(self) -> None:
         """Write the part that was left for the commit. Raises apsw.Error."""
-        if self._unwritten is not None:
+        if self._unwritten is None:
+            return
+        if self._runs:
+            self._unwritten.write_deletes(self._db, self._runs)
+        else:
             self._unwritten.write(self._db)
 
     def begin_anew(self, wal: WriteAheadLog) -> None:
@@ -124,4 +131,5 @@ class Transaction:
         staged, self.staged = self.staged, None
         assert staged is not None
         self._failure = self._unwritten = None
+        self._runs = []
         return staged

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from batonmq.protocols.amqp091.constants import ACK
 from batonmq.protocols.amqp091.encoder import append_deliveries
 from batonmq.protocols.amqp091.failures import ProtocolFailure
+from batonmq.protocols.amqp091.unsettled import Unsettled
 
 if TYPE_CHECKING:
     from batonmq.protocols.amqp091.encoder import DeliverPrefix
@@ -31,7 +32,7 @@ class Deliveries:
         self._counts = counts
         self._frame_max = frame_max
         self._last_tag = 0
-        self._unsettled: dict[int, QueuedMessage] = {}
+        self._unsettled = Unsettled()
         # All tags below are settled.
         self._settled_up_to = 1
 
@@ -48,14 +49,12 @@ class Deliveries:
         self._last_tag += count
         size = FRAMING_OCTETS * count
         redelivered = 0
-        unsettled = self._unsettled
         for queued in batch:
             size += queued.message.size
             if queued.returns:
                 redelivered += 1
-            if not no_ack:
-                unsettled[tag] = queued
-                tag += 1
+        if not no_ack:
+            self._unsettled.add_all(tag, batch)
         output.count(size)
         self._counts.add_delivered(count, redelivered, no_ack=no_ack)
 
@@ -63,7 +62,7 @@ class Deliveries:
         """Give a delivery tag to a message that is delivered by itself (basic.get)."""
         self._last_tag = tag = self._last_tag + 1
         if not no_ack:
-            self._unsettled[tag] = queued
+            self._unsettled.add(tag, queued)
         self._counts.add_fetched(1 if queued.returns else 0, no_ack=no_ack)
         return tag
 
@@ -76,15 +75,15 @@ class Deliveries:
     @property
     def unsettled(self) -> int:
         """The number of unsettled deliveries, fetched ones included."""
-        return len(self._unsettled)
+        return self._unsettled.count
 
     def first(self, most: int) -> list[QueuedMessage]:
         """The first so many unsettled deliveries."""
-        return list(islice(self._unsettled.values(), most))
+        return [queued for _, queued in islice(self._unsettled.items(), most)]
 
     def held_by_consumers(self) -> int:
         """The number of unsettled deliveries, without fetched ones."""
-        return sum(1 for queued in self._unsettled.values() if queued.holder is not None)
+        return sum(1 for _, queued in self._unsettled.items() if queued.holder is not None)
 
     def find(self, tag: int) -> QueuedMessage | None:
         """The unsettled delivery of that tag; None: there is none."""
@@ -92,7 +91,7 @@ class Deliveries:
 
     def pop(self, tag: int) -> QueuedMessage | None:
         """Take the unsettled delivery of that tag, to be settled; None: there is none."""
-        return self._unsettled.pop(tag, None)
+        return self._unsettled.pop(tag)
 
     def take(self, tag: int, *, multiple: bool) -> list[tuple[int, QueuedMessage]]:
         """Take the deliveries that a tag names, to be settled. Raises ProtocolFailure for an unknown tag.
@@ -101,7 +100,7 @@ class Deliveries:
         """
         unsettled = self._unsettled
         if not multiple:
-            queued = unsettled.pop(tag, None)
+            queued = unsettled.pop(tag)
             if queued is None:
                 raise _unknown(tag)
             return [(tag, queued)]
@@ -111,7 +110,7 @@ class Deliveries:
         taken = []
         # Lower tags were settled already; each number is visited once in the life of the channel.
         for number in range(self._settled_up_to, tag + 1):
-            queued = unsettled.pop(number, None)
+            queued = unsettled.pop(number)
             if queued is not None:
                 taken.append((number, queued))
         if not taken:
@@ -124,8 +123,7 @@ class Deliveries:
         if tag == 0:
             return [queued for _, queued in self.take_all()]
         self._check(tag)
-        pop = self._unsettled.pop
-        taken = [queued for number in range(self._settled_up_to, tag + 1) if (queued := pop(number, None)) is not None]
+        taken = self._unsettled.pop_all(self._settled_up_to, tag)
         if not taken:
             raise _unknown(tag)
         self._settled_up_to = tag + 1
@@ -133,7 +131,7 @@ class Deliveries:
 
     def _check(self, tag: int) -> None:
         """Raises ProtocolFailure for a tag up to which nothing can be settled."""
-        if tag > self._last_tag or (tag not in self._unsettled and tag < self._settled_up_to):
+        if tag > self._last_tag or (tag < self._settled_up_to and self._unsettled.get(tag) is None):
             raise _unknown(tag)
 
     def take_run(self, events: list[Event], at: int) -> list[QueuedMessage]:
@@ -141,7 +139,7 @@ class Deliveries:
 
         Most clients send one acknowledgement per message. Raises ProtocolFailure when the first is wrong.
         """
-        pop = self._unsettled.pop
+        unsettled = self._unsettled
         number = self._number
         taken: list[QueuedMessage] = []
         end = len(events)
@@ -149,7 +147,7 @@ class Deliveries:
             event = events[at]
             if event[0] != ACK or event[3] or event[1] != number:
                 break
-            queued = pop(event[2], None)
+            queued = unsettled.pop(event[2])
             if queued is None:
                 if not taken:
                     raise _unknown(event[2])
@@ -167,9 +165,9 @@ class Deliveries:
     def put_back(self, back: list[tuple[int, QueuedMessage]]) -> None:
         """Put deliveries back under their tags: they are unsettled again."""
         if back:
-            back = sorted([*back, *self._unsettled.items()], key=lambda entry: entry[0])
-            self._unsettled = dict(back)
-            self._settled_up_to = min(self._settled_up_to, back[0][0])
+            for tag, queued in back:
+                self._unsettled.add(tag, queued)
+            self._settled_up_to = min(self._settled_up_to, *(tag for tag, _ in back))
 
 
 def _unknown(tag: int) -> ProtocolFailure:

@@ -51,6 +51,9 @@ FRAMED: Final = _inserts(FRAMED_COLUMNS)
 # for it, and a commit of one message writes one page instead of two.
 PLAIN_HELD: Final = _inserts(PLAIN_COLUMNS, is_held=True)
 FRAMED_HELD: Final = _inserts(FRAMED_COLUMNS, is_held=True)
+# For a message that is written alone.
+ONE: Final = PLAIN[-1][1]
+ONE_HELD: Final = PLAIN_HELD[-1][1]
 # What these two columns add to a checksum.
 HELD_SUM: Final = FACTORS["deliveries"] + FACTORS["returned"]
 INSERT_FULL: Final = (
@@ -266,46 +269,63 @@ class Batch:
         rest.done = []
         return rest
 
-    def write(self, db: apsw.Connection, *, leaves_runs: bool = False) -> list[tuple[int, int]]:
+    def write(self, cursor: apsw.Cursor, *, leaves_runs: bool = False) -> list[tuple[int, int]]:
         """Write it into the open transaction, on the loop: with `executemany` it takes 1 us per message.
 
         ``leaves_runs``: many deletes in long runs are left for ``write_deletes``. Returns these runs.
         """
         for sql, values in self.statements:
-            db.execute(sql, values)
-        if self.inserts or self.delayed:
-            self._write_inserts(db)
+            cursor.execute(sql, values)
+        if (self.inserts or self.delayed) and not self._write_lone(cursor):
+            self._write_inserts(cursor)
         reached("stage.rows")
         if self.moves:
-            _write_rows(db, MOVE, self.moves)
+            _write_rows(cursor, MOVE, self.moves)
         if self.dedup_keys:
-            db.executemany(INSERT_DEDUP_KEY, self.dedup_keys)
+            cursor.executemany(INSERT_DEDUP_KEY, self.dedup_keys)
         if self.deleted_dedup_keys:
-            db.executemany(DELETE_DEDUP_KEYS, self.deleted_dedup_keys)
+            cursor.executemany(DELETE_DEDUP_KEYS, self.deleted_dedup_keys)
         if self.done:
-            db.executemany(INSERT_DONE, self.done)
+            cursor.executemany(INSERT_DONE, self.done)
         if self.known:
-            db.executemany(DELETE_DONE, self.known.items())
+            cursor.executemany(DELETE_DONE, self.known.items())
         if self.updates:
-            db.executemany(UPDATE, [(*update, row) for row, update in self.updates.items()])
+            cursor.executemany(UPDATE, [(*update, row) for row, update in self.updates.items()])
         if self.rewritten:
-            db.executemany(REWRITE, [(*rewritten, row) for row, rewritten in self.rewritten.items()])
+            cursor.executemany(REWRITE, [(*rewritten, row) for row, rewritten in self.rewritten.items()])
         if self.marks:
-            db.executemany(MARK, [(position, lane_id) for lane_id, position in self.marks.items()])
+            cursor.executemany(MARK, [(position, lane_id) for lane_id, position in self.marks.items()])
         runs = spans(self.deletes) if self.deletes else []
         if leaves_runs and len(self.deletes) >= LEFT_ROWS and len(self.deletes) >= LEFT_RUN * len(runs):
             return runs
-        self.write_deletes(db, runs)
+        self.write_deletes(cursor, runs)
         return []
 
-    def write_deletes(self, db: apsw.Connection, runs: list[tuple[int, int]]) -> None:
+    def write_deletes(self, cursor: apsw.Cursor, runs: list[tuple[int, int]]) -> None:
         """Delete rows, each run by its first and last one, and the shared bodies that nothing needs any more."""
         if runs:
-            db.executemany(DELETE, runs)
+            cursor.executemany(DELETE, runs)
         if self.orphans:
-            db.executemany(DELETE_ORPHAN, [(shared_id,) for shared_id in self.orphans])
+            cursor.executemany(DELETE_ORPHAN, [(shared_id,) for shared_id in self.orphans])
 
-    def _write_inserts(self, db: apsw.Connection) -> None:
+    def _write_lone(self, cursor: apsw.Cursor) -> bool:
+        """Write a lone message, for half of what a run of one takes; False: there are more, or it is no plain one."""
+        if len(self.inserts) != 1 or self.delayed:
+            return False
+        for row, queued in self.inserts.items():
+            message = queued.message
+            framing = message.framing
+            if not _is_plain(queued, message) or (framing is not None and framing.code):
+                return False
+            exchange, routing_key = to_file(message.exchange), to_file(message.routing_key)
+            raw, body = message.properties.raw, message.body
+            sql, checksum = ONE, crc32(body, crc32(raw, address_sum(exchange, routing_key))) + row
+            if queued.state == HELD:
+                sql, checksum = ONE_HELD, checksum + HELD_SUM
+            _write_rows(cursor, sql, [(exchange, routing_key, row, raw, body, checksum % MODULUS)])
+        return True
+
+    def _write_inserts(self, cursor: apsw.Cursor) -> None:
         runs: dict[tuple[str, str], _Run] = {}
         run: _Run | None = None
         full: list[tuple[Value, ...]] = []
@@ -318,9 +338,7 @@ class Batch:
         sum_of = crc32
         for row, queued in self.inserts.items():
             message = queued.message
-            if queued.stored == DURABLE and not (
-                queued.expires_at or queued.returns or message.shared_id or message.is_dead_letter
-            ):
+            if _is_plain(queued, message):
                 # Similar messages share the objects of their address and properties.
                 if run is None or message.exchange is not last_exchange or message.routing_key is not last_key:
                     last_exchange, last_key = message.exchange, message.routing_key
@@ -356,14 +374,21 @@ class Batch:
             full.append(_all_of(row, queued, due, return_row))
         if runs:
             found = runs.values()
-            _write_runs(db, PLAIN, [(run.address, run.plain) for run in found if run.plain])
-            _write_runs(db, PLAIN_HELD, [(run.address, run.plain_held) for run in found if run.plain_held])
-            _write_runs(db, FRAMED, [(run.address, run.framed) for run in found if run.framed])
-            _write_runs(db, FRAMED_HELD, [(run.address, run.framed_held) for run in found if run.framed_held])
+            _write_runs(cursor, PLAIN, [(run.address, run.plain) for run in found if run.plain])
+            _write_runs(cursor, PLAIN_HELD, [(run.address, run.plain_held) for run in found if run.plain_held])
+            _write_runs(cursor, FRAMED, [(run.address, run.framed) for run in found if run.framed])
+            _write_runs(cursor, FRAMED_HELD, [(run.address, run.framed_held) for run in found if run.framed_held])
         if full:
-            _write_rows(db, INSERT_FULL, full)
+            _write_rows(cursor, INSERT_FULL, full)
         if bodies:
-            db.executemany(INSERT_BODY, bodies.items())
+            cursor.executemany(INSERT_BODY, bodies.items())
+
+
+def _is_plain(queued: QueuedMessage, message: Message) -> bool:
+    """Do the columns of PLAIN, or FRAMED, tell all of it?"""
+    return queued.stored == DURABLE and not (
+        queued.expires_at or queued.returns or message.shared_id or message.is_dead_letter
+    )
 
 
 class _Run:
@@ -382,7 +407,7 @@ class _Run:
 
 
 def _write_runs(
-    db: apsw.Connection, inserts: list[tuple[int, str]], runs: list[tuple[list[Value], list[Value]]]
+    cursor: apsw.Cursor, inserts: list[tuple[int, str]], runs: list[tuple[list[Value], list[Value]]]
 ) -> None:
     """Write the rows of each address, by as few statements as possible."""
     groups: list[tuple[int, str, list[list[Value]]]] = [(length, sql, []) for length, sql in inserts]
@@ -395,17 +420,17 @@ def _write_runs(
                 at += length
     for _, sql, rows in groups:
         if rows:
-            _write_rows(db, sql, rows)
+            _write_rows(cursor, sql, rows)
 
 
-def _write_rows(db: apsw.Connection, sql: str, rows: Sequence[Sequence[Value]]) -> None:
+def _write_rows(cursor: apsw.Cursor, sql: str, rows: Sequence[Sequence[Value]]) -> None:
     """Write rows; one that exists already, which is a fault of ours, is replaced, so that the batch does not fail."""
     try:
-        db.executemany(sql, rows)
+        cursor.executemany(sql, rows)
     except apsw.ConstraintError as error:
         log.error("a fault of the broker's own: %s; the rows that are in the way are replaced", error)
         verb = sql.split(" ", 1)[0]
-        db.executemany(sql.replace(verb, f"{verb} OR REPLACE", 1), rows)
+        cursor.executemany(sql.replace(verb, f"{verb} OR REPLACE", 1), rows)
 
 
 def _all_of(row: int, queued: QueuedMessage, due: int, return_row: int) -> tuple[Value, ...]:

@@ -17,10 +17,13 @@ log = logging.getLogger("batonmq.store")
 class Transaction:
     """The transactions of a connection, one after another: written on the loop, committed in a thread."""
 
-    __slots__ = ("_db", "_failure", "_runs", "_syncs", "_unwritten", "staged")
+    __slots__ = ("_cursor", "_db", "_execute", "_failure", "_runs", "_syncs", "_unwritten", "staged")
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
+        # A cursor of its own for each statement would cost as much again as a brief one.
+        self._cursor = db.cursor()
+        self._execute = self._cursor.execute
         self.staged: Batch | None = None
         """The batch that was, or will be, written into it; None: it is not open."""
         # The error, if it has failed before its commit.
@@ -76,13 +79,13 @@ class Transaction:
         try:
             if syncs and not self._syncs and self._db.in_transaction and self._failure is None:
                 # Whether a commit syncs cannot be changed within its transaction, so everything is written again.
-                self._db.execute("ROLLBACK")
+                self._execute("ROLLBACK")
                 batch = self.staged
             self._begin(syncs=syncs)
             if in_thread:
                 self._unwritten = batch
             else:
-                self._runs = batch.write(self._db, leaves_runs=is_last)
+                self._runs = batch.write(self._cursor, leaves_runs=is_last)
                 self._unwritten = batch if self._runs else None
         except apsw.Error as error:
             self._failure = error
@@ -96,35 +99,35 @@ class Transaction:
         if self._db.in_transaction:
             return
         if syncs != self._syncs:
-            self._db.execute(f"PRAGMA synchronous={'FULL' if syncs else 'NORMAL'}")
+            self._execute(f"PRAGMA synchronous={'FULL' if syncs else 'NORMAL'}")
             self._syncs = syncs
-        self._db.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
 
     def write_rest(self) -> None:
         """Write the part that was left for the commit. Raises apsw.Error."""
         if self._unwritten is None:
             return
         if self._runs:
-            self._unwritten.write_deletes(self._db, self._runs)
+            self._unwritten.write_deletes(self._cursor, self._runs)
         else:
-            self._unwritten.write(self._db)
+            self._unwritten.write(self._cursor)
 
     def begin_anew(self, wal: WriteAheadLog) -> None:
         """Write everything again, on a new log that does not depend on writes that a failing disk has dropped."""
         assert self.staged is not None
-        self._db.execute("ROLLBACK")
+        self._execute("ROLLBACK")
         wal.renew()
         self._begin(syncs=True)
-        self.staged.write(self._db)
+        self.staged.write(self._cursor)
 
     def commit(self) -> None:
         """Raises apsw.Error."""
-        self._db.execute("COMMIT")
+        self._execute("COMMIT")
 
     def roll_back(self) -> None:
         """Roll everything back, if there is a transaction."""
         if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+            self._execute("ROLLBACK")
 
     def end(self) -> Batch:
         """Note its commit or rollback; returns its batch."""

@@ -47,3 +47,18 @@ def test_a_busy_file_is_left_alone(tmp_path: Path) -> None:
         driven.publish(str(number))
         driven.wait(vacuum.QUIET)
     assert path.stat().st_size == size
+
+
+def test_a_file_that_empties_while_little_comes_is_found_to_be_sparse(tmp_path: Path) -> None:
+    """Each commit adds a message and deletes another, and only some of these look at the file."""
+    driven = Driven(tmp_path / "store.db")
+    driven.queue()
+    for number in range(120):
+        driven.publish(str(number), size=MEBIBYTE)
+        driven.turn()
+    taker = driven.consume(prefetch=1)
+    for _ in range(120 + maintenance.LOOK_COMMITS):
+        taker.accept()
+        driven.publish("little")
+        driven.settle()
+    assert driven.broker.store.is_sparse

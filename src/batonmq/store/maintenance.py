@@ -31,19 +31,22 @@ FREE_PAGES_KEPT = 8_192
 VACUUM_PAGES = 2_048
 # The pages given back at a time while the disk is full, when the log must stay short.
 SHORT_VACUUM_PAGES = 128
+# While a few messages come as others go, the file is looked at after this many commits.
+LOOK_COMMITS = 16
 
 
 class Maintenance:
     """Works in the committer's thread on the store's connection, except for the methods that are for the loop."""
 
-    __slots__ = ("_db", "_dropped", "_has_looked", "_has_vacuumed", "_slice", "_wants_vacuum", "has_work", "is_sparse")
+    __slots__ = ("_db", "_dropped", "_has_vacuumed", "_look_in", "_slice", "_wants_vacuum", "has_work", "is_sparse")
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._slice = SLICE
         self._wants_vacuum = False
         self._has_vacuumed = False
-        self._has_looked = False
+        # How many more commits may pass before the file is looked at.
+        self._look_in = 0
         self._dropped: set[int] = set()
         self.has_work = False
         """May there be trash left, or was a vacuum requested?"""
@@ -87,10 +90,13 @@ class Maintenance:
         Without trash, and in a transaction with no changes by the broker, vacuum if that was requested.
         """
         if not self.has_work:
-            # The check takes 14,000 instructions, a twentieth of a small commit; a batch that only adds frees nothing.
-            if transaction.may_free or not self._has_looked:
-                self._has_looked = True
+            # The check takes 10,000 instructions, a twentieth of a small commit; a batch that only adds frees nothing.
+            # What goes last has nothing that comes with it, and is looked at.
+            if not self._look_in or (transaction.may_free and not transaction.is_steady):
+                self._look_in = LOOK_COMMITS
                 self.is_sparse = self._is_mostly_free()
+            elif transaction.may_free:
+                self._look_in -= 1
             return
         db = self._db
         trash = rows(db, "SELECT low, high FROM trash ORDER BY low LIMIT 1")

@@ -49,6 +49,11 @@ class Transaction:
         return self.staged is not None and self.staged.may_free
 
     @property
+    def is_steady(self) -> bool:
+        """Is it as many follow each other while messages come and go: a few rows are added, others deleted?"""
+        return self.staged is not None and bool(self.staged.inserts) and self.staged.is_brief
+
+    @property
     def syncs(self) -> bool:
         """Does its commit wait for the disk, or did the last one? Then everything committed before is on the disk."""
         return self._syncs

@@ -170,6 +170,13 @@ class Scheduler:
                 if not queue.deleted:
                     self.faults.attempt(queue.dispatch)
 
+    def end_turn(self) -> None:
+        """End a turn: do its work, and tell who waits for a commit of nothing. If it serves."""
+        if self.is_serving:
+            self.run()
+            if not self.store.busy:
+                self.commits.look()
+
     def run(self) -> None:
         """Do the work of a turn."""
         if self._touched:

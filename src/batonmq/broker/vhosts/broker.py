@@ -201,10 +201,7 @@ class Broker:
 
     def end_turn(self) -> None:
         """End a turn. The host calls this once per turn of its loop."""
-        if self.scheduler.is_serving:
-            self.scheduler.run()
-            if not self.store.busy:
-                self.commits.look()
+        self.scheduler.end_turn()
 
     @property
     def is_patient(self) -> bool:

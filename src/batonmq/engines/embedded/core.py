@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from batonmq.broker import Broker
+from batonmq.broker.model.scheduler import Scheduler
 from batonmq.clock import Clock
 from batonmq.engines.embedded.turns import TurnLock
 from batonmq.engines.forks import FORKED, end_watch, watch_for_fork
@@ -80,6 +81,8 @@ class Core:
         self.store = store
         self.clock = clock or Clock()
         self.broker = Broker(store, self.clock)
+        # Turns end where all of it is compiled.
+        self._scheduler: Scheduler = self.broker.scheduler
         self.broker.serve(serves)
         self.broker.attach(lambda: None, self._timers_changed)
         self._lock = TurnLock()
@@ -143,13 +146,14 @@ class Core:
         self._arrivals.append(call)
 
     def _end_turn(self) -> None:
-        self.broker.end_turn()
+        scheduler = self._scheduler
+        scheduler.end_turn()
         while self._arrivals:
             arrivals, self._arrivals = self._arrivals, []
             for arrived in arrivals:
-                self.broker.scheduler.faults.attempt(arrived)
-            self.broker.end_turn()
-        if self._lazy_at is None and (self.store.has_work() or self.broker.wants_turn):
+                scheduler.faults.attempt(arrived)
+            scheduler.end_turn()
+        if self._lazy_at is None and (self.store.has_work() or scheduler.wants_turn):
             self._lazy_at = time.monotonic() + LAZY_SECONDS
             if self._keeper_sleeps:
                 self._keeper_wake.notify()
@@ -195,7 +199,7 @@ class Core:
         if not self.store.has_work():
             # Everything was settled before it was written.
             self._answer(self.store.batch, None)
-            if self.broker.wants_turn:
+            if self._scheduler.wants_turn:
                 self._end_turn()
             return
         self._is_committing = True
@@ -253,7 +257,7 @@ class Core:
     def _run_due(self) -> None:
         while (due := self.broker.timetable.next_due()) is not None and due <= self.clock.monotonic():
             self.broker.run_timers()
-            self.broker.end_turn()
+            self._scheduler.end_turn()
 
     def _next_due(self) -> float | None:
         return self.broker.timetable.next_due() if self.broker.is_serving else None

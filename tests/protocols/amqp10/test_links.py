@@ -325,6 +325,28 @@ def test_link_flow_is_echoed(client: Client, driven: Driven) -> None:
     assert (flow.link_credit, flow.available) == (0, 1)
 
 
+def test_links_of_a_single_active_consumer_hear_which_is_served(client: Client, driven: Driven) -> None:
+    driven.queue("single", x_single_active_consumer=True)
+
+    def attach(handle: int) -> list[object]:
+        source = Source(address="/queues/single")
+        return client.say(Attach(name=f"link {handle}", handle=UInt(handle), role=True, source=source, target=Target()))
+
+    def detach(handle: int) -> list[object]:
+        return client.say(Detach(handle=UInt(handle), closed=True))
+
+    def heard(came: list[object]) -> list[tuple[object, object]]:
+        return [(flow.handle, flow.properties) for flow in of(came, Flow)]
+
+    came = attach(0)
+    assert [type(each) for each in came] == [Attach, Flow]
+    assert heard(came) == [(0, {"rabbitmq:active": True})]
+    assert heard(attach(1)) == [(1, {"rabbitmq:active": False})]
+    assert heard(attach(2)) == [(2, {"rabbitmq:active": False})]
+    assert heard(detach(2)) == []
+    assert heard(detach(0)) == [(1, {"rabbitmq:active": True})]
+
+
 def test_window_of_the_session(driven: Driven) -> None:
     for number in range(5):
         driven.publish(f"m{number}")

@@ -151,6 +151,9 @@ class Consumer(Holder):
         counts against the prefetch, so that a stuck consumer gets no more.
         """
 
+    def became_active(self) -> None:
+        """The queue has a single active consumer, and from now on that is this one: the one before has left."""
+
     def subscriber(self) -> Subscriber | None:
         """Its owner, for listings; None: no connected client."""
         return None

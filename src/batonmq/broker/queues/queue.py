@@ -437,6 +437,7 @@ class Queue(FeaturedQueue):
         """Remove a consumer; it keeps the messages it holds. An auto-delete queue goes with its last one."""
         if consumer not in self.consumers:
             return
+        was_active = consumer is self.active
         self.withdraw(consumer)
         self.stop_draining(consumer)
         self.consumers.remove(consumer)
@@ -447,7 +448,8 @@ class Queue(FeaturedQueue):
         if not self.consumers:
             if self.auto_delete and not self.deleted:
                 self._remove(self)
-        elif self.settings.single_active and (active := self.active) is not None:
+        elif was_active and self.settings.single_active and (active := self.active) is not None:
+            active.became_active()
             self._begin(active)
 
     def remove(self) -> None:

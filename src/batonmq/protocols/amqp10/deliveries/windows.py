@@ -10,6 +10,7 @@ from batonmq.protocols.amqp10.deliveries.serial import MASK, distance
 from batonmq.protocols.amqp10.failures import SessionFailure
 
 if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.deliveries.channel import Channel
 
 # The transfer frames that a client may send before our next flow. Its frames are handled at once, and a fast client is
@@ -80,6 +81,7 @@ class Windows:
         available: int | None = None,
         *,
         drain: bool = False,
+        properties: Fields | None = None,
     ) -> None:
         """Send a flow with the state of the session, and of a link if one is named."""
         self.incoming_window = INCOMING_WINDOW
@@ -94,5 +96,6 @@ class Windows:
                 link_credit=link_credit,
                 available=available,
                 drain=drain or None,
+                properties=properties,
             )
         )

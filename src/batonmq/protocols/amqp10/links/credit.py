@@ -9,6 +9,7 @@ from batonmq.protocols.amqp10.deliveries.serial import MASK, distance
 from batonmq.protocols.amqp10.failures import LinkFailure
 
 if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.codec.performatives import Flow
     from batonmq.protocols.amqp10.deliveries.windows import Windows
 
@@ -55,10 +56,12 @@ class Credit:
         """Send nothing more: the link ends."""
         self.left = 0
 
-    def say(self, available: int, late: int = 0) -> None:
+    def say(self, available: int, late: int = 0, properties: Fields | None = None) -> None:
         """Send our flow for the link; ``available`` is how many messages wait in the queue.
 
         ``late`` is how many used credit, but still wait for the session's window: the client counts them on arrival.
         """
         count = self.delivery_count - late & MASK
-        self._windows.say_flow(self._handle, count, self.left + late, min(available, MASK), drain=self.drain)
+        self._windows.say_flow(
+            self._handle, count, self.left + late, min(available, MASK), drain=self.drain, properties=properties
+        )

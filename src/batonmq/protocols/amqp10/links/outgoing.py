@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.clients import Subscriber
 from batonmq.protocols.amqp10 import conditions
+from batonmq.protocols.amqp10.codec.values import Symbol
 from batonmq.protocols.amqp10.deliveries.receiver import Receiver
 from batonmq.protocols.amqp10.failures import LinkFailure, no_sender, stolen
 from batonmq.protocols.amqp10.links.sender import Sender
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
     from batonmq.queued import QueuedMessage
 
+# A property of our flow: is the link the one that a queue with a single active consumer serves?
+ACTIVE: Final = Symbol("rabbitmq:active")
+
 
 class OutgoingLink(Receiver):
     """Consumes from a queue. The client's credit is its prefetch: it does not come back by settling."""
 
-    __slots__ = ("_credit", "_opened", "_parts", "_sender", "_too_large", "name")
+    __slots__ = ("_credit", "_is_attached", "_opened", "_parts", "_sender", "_too_large", "name")
 
     def __init__(self, parts: SessionParts, handle: int, attach: Attach, opened: OpenedSource) -> None:
         """``handle`` is ours. Raises AccessRefused, PreconditionFailed: it cannot consume from the queue."""
@@ -39,6 +43,7 @@ class OutgoingLink(Receiver):
         self.selector = opened.selector
         self.default_outcome = opened.default_outcome
         self.is_over = False
+        self._is_attached = False
         self._credit = sender.credit
         self._parts = parts
         self._opened = opened
@@ -69,6 +74,9 @@ class OutgoingLink(Receiver):
 
     def attached(self) -> None:
         """Our attach was sent. The first credit comes from the client."""
+        self._is_attached = True
+        if self._opened.queue.settings.single_active:
+            self._say_whether_active()
 
     def subscriber(self) -> Subscriber | None:
         client = self._parts.connection.link.client
@@ -137,6 +145,16 @@ class OutgoingLink(Receiver):
             self._sender.end_drain(self.queue.ready_count)
             if not self._credit.left:
                 self.withdraw()
+
+    def became_active(self) -> None:
+        # Before our attach the client does not know the link; what it is by then is said after it.
+        if self._is_attached:
+            self._say_whether_active()
+
+    def _say_whether_active(self) -> None:
+        """Tell the client whether it is served, or stands by: as RabbitMQ does, in a property of the flow."""
+        queue = self._opened.queue
+        self._sender.say(queue.ready_count, {ACTIVE: queue.active is self})
 
     def cancelled(self) -> None:
         self._credit.stop()

@@ -12,6 +12,7 @@ from batonmq.protocols.amqp10.links.settle_modes import settle_mode
 from batonmq.protocols.amqp10.messages.outgoing import MessageWriter
 
 if TYPE_CHECKING:
+    from batonmq.protocols.amqp10.codec.composites import Fields
     from batonmq.protocols.amqp10.links.session_parts import SessionParts
     from batonmq.protocols.amqp10.nodes.nodes import OpenedSource
     from batonmq.queued import QueuedMessage
@@ -90,9 +91,9 @@ class Sender:
         """How many messages the client would accept now."""
         return min(self.credit.left, self._parts.deliveries.room()) if self.has_room() else 0
 
-    def say(self, available: int) -> None:
+    def say(self, available: int, properties: Fields | None = None) -> None:
         """Send our flow for the link; ``available`` is how many messages wait in its queue."""
-        self.credit.say(available, self._parts.deliveries.late(self._prefix))
+        self.credit.say(available, self._parts.deliveries.late(self._prefix), properties)
 
     def end_drain(self, available: int) -> None:
         """Give up the rest of the credit, as there are no messages for it, once all earlier ones are sent.

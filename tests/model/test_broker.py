@@ -450,6 +450,8 @@ class BrokerMachine(RuleBasedStateMachine):
         for moment in moments:
             doubtful = {(name, e.body) for name, queue in moment.queues.items() for e in queue.those("ready")} & held
             moment.crash()
+            for name in list(moment.queues):
+                moment.make_room(name)
             if moment.takes_on(seen, waiting, doubtful):
                 self.reference = moment
                 break

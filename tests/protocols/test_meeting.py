@@ -82,7 +82,7 @@ def test_each_counts_what_the_other_gave_back(driven: Driven) -> None:
     for _ in range(3):
         assert count_of(amqp.take()) == (0, False)
         amqp.settle(Released())
-    # A connection that is lost counts, and so does a link that ends.
+    # A connection that is lost counts; a link that its client detaches does not.
     client = stomp.Client(driven, stomp.settings("rabbitmq"))
     client.connect()
     (message,) = client.subscribe("/queue/q", ack="client-individual", prefetch_count="1")
@@ -93,8 +93,9 @@ def test_each_counts_what_the_other_gave_back(driven: Driven) -> None:
     amqp.settle(Modified())
     assert count_of(amqp.take()) == (1, False)
     amqp.detach()
-    assert count_of(amqp.take()) == (2, False)
-    amqp.settle(Modified(delivery_failed=True))
+    for count in (1, 2):
+        assert count_of(amqp.take()) == (count, False)
+        amqp.settle(Modified(delivery_failed=True))
     driven.settle()
     headers = dead(driven)
     assert headers["x-last-death-reason"] == "delivery_limit"

@@ -266,17 +266,17 @@ class Machine(RuleBasedStateMachine):
                 sent.holder = link
                 txn.peer.held[number] = (link, sent)
 
-    def _end_link(self, link: Link) -> None:
+    def _end_link(self, link: Link, *, counted: bool) -> None:
         peer = link.peer
         peer.links.pop(link.number, None)
         for number, (holder, sent) in list(peer.held.items()):
             if holder is link:
                 del peer.held[number]
-                self._back(sent, counted=True)
+                self._back(sent, counted=counted)
 
     def _end_session(self, peer: Peer) -> None:
         for link in list(peer.links.values()):
-            self._end_link(link)
+            self._end_link(link, counted=True)
         for txn in list(peer.txns):
             self._roll_back(txn)
 
@@ -358,7 +358,7 @@ class Machine(RuleBasedStateMachine):
     def detach(self, data: st.DataObject, closed: bool) -> None:
         link = self._link(data)
         if link is not None:
-            self._end_link(link)
+            self._end_link(link, counted=False)
             link.peer.say(Detach(handle=UInt(link.number), closed=closed))
 
     @rule(data=st.data())

@@ -109,11 +109,11 @@ def test_a_store_that_does_not_sync_is_found_out(tmp_path: Path) -> None:
 
 
 def test_a_store_that_deletes_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write: Callable[[Batch, apsw.Connection], None] = Batch.write
+    write = Batch.write
 
-    def forgetful(batch: Batch, db: apsw.Connection) -> None:
+    def forgetful(batch: Batch, cursor: apsw.Cursor, *, leaves_runs: bool = False) -> list[tuple[int, int]]:
         batch.deletes.clear()
-        write(batch, db)
+        return write(batch, cursor, leaves_runs=leaves_runs)
 
     monkeypatch.setattr(Batch, "write", forgetful)
     assert attack(tmp_path, 20).broken

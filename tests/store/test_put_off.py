@@ -140,12 +140,22 @@ def test_a_crash_before_that_forgets_what_nobody_was_told_of(
     assert driven.consume().seen == []
 
 
-@pytest.mark.parametrize("how", ["ready", "delayed", "definition", "unknown", "crowd"])
+@pytest.mark.parametrize("how", ["ready", "delayed", "definition", "crowd", "late sync", "lost file", "fault"])
 def test_a_commit_that_somebody_needs_is_not_put_off(
-    driven: Driven, publisher: Publisher, taker: Taker, how: str
+    driven: Driven, publisher: Publisher, taker: Taker, path: Path, how: str
 ) -> None:
     store = driven.broker.store
     match how:
+        case "late sync":
+            publisher.publish("old")
+            driven.settle()
+            taker.accept()
+            driven.settle()
+            assert store.is_unsynced
+            store.must_reach_disk()
+        case "lost file":
+            path.unlink()
+            assert store.look()
         case "ready":
             driven.publish("b", queue="other")
         case "delayed":

@@ -252,7 +252,8 @@ class SqliteStore(Collecting):
         return (
             self.error is None
             and self._transaction.staged is None
-            and not self._maintenance.has_work
+            # Whatever else there is to do must not wait for as long as consumers are fast.
+            and not (self._is_lost or self._maintenance.has_work or (self.must_sync and self.is_unsynced))
             and super().may_wait()
         )
 

@@ -68,6 +68,17 @@ def test_whatever_is_done_with_a_queue_keeps_to_the_table(
     assert len({verb for verb, _ in seen}) >= 4
 
 
+@pytest.mark.usefixtures("seen")
+def test_what_was_taken_from_the_middle_of_a_queue_has_left() -> None:
+    driven = Driven()
+    queue = driven.queue()
+    for body in "abc":
+        driven.publish(body)
+    driven.settle()
+    queue.lane.take(queue.lane.ready[1]).leave()
+    driven.broker.close()
+
+
 @pytest.mark.parametrize("stored", [False, True], ids=["memory", "file"])
 def test_each_verb_is_looked_at(seen: Counter[tuple[str, int]], tmp_path: Path, stored: bool) -> None:
     driven = Driven(tmp_path / "store.db" if stored else None)

@@ -232,7 +232,9 @@ class Lane(PagedWindow):
         does not look at messages.
         """
         for queued in self.ready:
-            queued.leave()
+            # What was taken from the middle has left its gap.
+            if queued.state != GONE:
+                queued.leave()
         self.ready.clear()
         self.bytes = self.gone = self.paged = self.paged_bytes = 0
         self.horizon = self.next_row - 1

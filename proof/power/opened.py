@@ -25,6 +25,8 @@ __all__ = ["NOTHING_YET", "ORDERED", "STORE", "Heard", "Opened", "damage_of", "l
 STORE = "batonmq.db"
 EVERYTHING = User("guest", frozenset({"administrator"}), {"/": Permission()})
 MEMORY = 64 << 20
+PATIENCE = 5
+"""How many commits may fail until the file takes nothing any more."""
 LATER = 7_200.0
 """After so many seconds every delay of a run is over."""
 ORDERED = "ordered."
@@ -124,6 +126,8 @@ class Opened:
         self.operations = ManagedOperations(self.broker.vhosts["/"], EVERYTHING, self)
         self._takers: list[_Taker] = []
         self._works = False
+        self.failure: StoreError | None = None
+        """Why the file took nothing any more while rest was waited for."""
         self.broker.attach(self._work)
 
     def _work(self) -> None:
@@ -176,10 +180,13 @@ class Opened:
         return found
 
     def _rest(self) -> None:
+        failures = 0
         for _ in range(1_000):
             self._works = False
-            self.turn()
-            if not self._works and not self.broker.is_touched and not self.store.has_work():
+            if failure := self.turn():
+                failures += 1
+                self.failure = failure
+            if failures > PATIENCE or not (self._works or self.broker.is_touched or self.store.has_work()):
                 return
         raise AssertionError("the broker finds no rest")
 
@@ -214,6 +221,8 @@ def look(folder: Path, heard: Heard) -> tuple[Found | None, list[str]]:
     finally:
         opened.close()
     faults = list(heard.lines)
+    if opened.failure is not None:
+        faults.append(f"its file takes nothing: {opened.failure}")
     damage = damage_of(folder / STORE)
     return found, [*faults, f"SQLite finds it damaged: {damage}"] if damage else faults
 

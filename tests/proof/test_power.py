@@ -14,7 +14,7 @@ from proof.platter import Deleted, FolderSynced, Found, Made, Platter, Renamed, 
 from proof.power import faults, struck
 from proof.power.__main__ import SYNCS_MOST
 from proof.power.faults import sweep
-from proof.power.opened import damage_of
+from proof.power.opened import Heard, damage_of, look
 from proof.power.states import Account, Recorded, check, most_syncs, record, record_program, record_programs
 from proof.power.struck import strike
 
@@ -53,6 +53,15 @@ def test_a_file_that_cannot_even_be_looked_through_is_damaged(tmp_path: Path) ->
         opened.seek(100)
         opened.write(b"\xff")
     assert "malformed" in damage_of(file)
+
+
+def test_a_file_that_takes_nothing_is_a_fault_of_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_store: SqliteStore) -> None:
+        raise StoreError("database disk image is malformed")
+
+    monkeypatch.setattr(SqliteStore, "commit", fail)
+    _found, faults = look(tmp_path, Heard())
+    assert faults == ["its file takes nothing: database disk image is malformed"]
 
 
 def test_a_program_that_has_the_file_keeps_all_promises(tmp_path: Path) -> None:

@@ -118,6 +118,8 @@ def test_what_a_batch_does_is_what_its_verb_does() -> None:
     class Nobody(Holder):
         def revoked(self, queued: QueuedMessage) -> None: ...
 
+        def settled_late(self, queued: QueuedMessage) -> None: ...
+
     def made() -> QueuedMessage:
         return QueuedMessage(Message("", "q", EMPTY, b""), NOBODY, 0)
 

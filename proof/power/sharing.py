@@ -114,6 +114,13 @@ def _fork(folder: Path, notes: Path, process: int, seed: str, count: int, most: 
         os._exit(status)
 
 
+def _begun(notes: Path, child: int) -> None:
+    """Wait until a process has noted something, or is over: alone with the file, it has it."""
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while not (notes.exists() and notes.stat().st_size) and os.waitid(os.P_PID, child, ended) is None:
+        time.sleep(0.005)
+
+
 def main(arguments: list[str]) -> int:
     """The exit status: 0; 1 when a program failed."""
     folder, notes = map(Path, arguments[:2])
@@ -125,7 +132,11 @@ def main(arguments: list[str]) -> int:
         while process < AT_ONCE + kills and len(living) < AT_ONCE:
             process += 1
             most = chance.randint(SHORTEST, LONGEST) if process <= kills else 0
-            living.add(_fork(folder, notes, process, f"{seed} {process}", count, most))
+            child = _fork(folder, notes, process, f"{seed} {process}", count, most)
+            living.add(child)
+            if process == 1 and kills:
+                # The first is one of those that are killed: so the file has several owners, one after another.
+                _begun(notes / f"{process}{SUFFIX}", child)
         ended, status = os.wait()
         living.discard(ended)
         failed |= os.WIFEXITED(status) and os.WEXITSTATUS(status)

@@ -123,6 +123,10 @@ class Holder(metaclass=ABCMeta):
     def revoked(self, queued: QueuedMessage) -> None:
         """A delivery was held past its deadline and has been taken back: settling it has no effect any more."""
 
+    @abstractmethod
+    def settled_late(self, queued: QueuedMessage) -> None:
+        """A delivery that was taken back has been settled after all; a holder that waits for that has room again."""
+
 
 # Its queue refers to it, and it to its queue: in a circle that the collector does not see, as it would look at each
 # message several times. Whoever keeps one lets go of it: the queue when it is deleted or its broker closed, a consumer

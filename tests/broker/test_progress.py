@@ -14,6 +14,8 @@ class SomeHolder(Holder):
 
     def revoked(self, queued: QueuedMessage) -> None: ...
 
+    def settled_late(self, queued: QueuedMessage) -> None: ...
+
 
 def a_message(row: int = 1) -> QueuedMessage:
     queued = QueuedMessage(Message("", "orders", Properties.make(), b""), NOBODY, row)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, End, Modified, Source, Target
+from batonmq.protocols.amqp10.codec.performatives import (
+    Accepted,
+    Attach,
+    Detach,
+    Disposition,
+    End,
+    Flow,
+    Modified,
+    Outcome,
+    Rejected,
+    Released,
+    Source,
+    Target,
+)
 from batonmq.protocols.amqp10.codec.values import Long, Symbol, Timestamp, UInt
 from tests.protocols.amqp10.client import Client, Delivery, condition_of, of, one
 from tests.support.driven import Driven
@@ -35,6 +48,91 @@ def test_a_link_may_say_how_long_it_holds_a_delivery(client: Client, driven: Dri
     assert of(client.read(), Delivery) == []
     driven.wait(0.2)
     assert one(client.read(), Delivery).body == b"m"
+
+
+def late(driven: Driven, client: Client, count: int = 1, credit: int = 10) -> int:
+    """So many deliveries that were taken back from a link; tells its handle."""
+    for number in range(count):
+        driven.publish(f"m-{number}")
+    handle = client.receiver("/queues/q", credit, name="slow", properties={TIMEOUT: UInt(500)})
+    assert len(of(client.read(), Delivery)) == count
+    driven.wait(0.6)
+    return handle
+
+
+def test_a_client_is_told_of_deliveries_that_were_taken_back(client: Client, driven: Driven) -> None:
+    late(driven, client, count=3)
+    told = one(client.read(), Disposition)
+    assert (told.role, told.first, told.last, bool(told.settled), told.state) == (False, 0, 2, False, Released())
+
+
+@pytest.mark.parametrize("outcome", [Accepted(), Released(), Rejected(), Modified(delivery_failed=True), None])
+def test_a_link_gets_no_more_until_it_settles_what_was_taken_back(
+    client: Client, driven: Driven, outcome: Outcome | None
+) -> None:
+    late(driven, client, count=2)
+    driven.publish("next")
+    assert of(client.read(), Delivery) == []
+    assert of(client.settle(0, outcome), Delivery) == []
+    assert [came.body for came in of(client.settle(1, outcome), Delivery)] == [b"m-0", b"m-1", b"next"]
+
+
+def test_other_links_of_its_session_go_on(client: Client, driven: Driven) -> None:
+    late(driven, client)
+    client.receiver("/queues/q", 1, name="other")
+    assert one(client.read(), Delivery).body == b"m-0"
+
+
+def test_an_outcome_that_comes_too_late_is_answered_with_what_became_of_the_delivery(
+    client: Client, driven: Driven
+) -> None:
+    late(driven, client, count=2, credit=3)
+    client.read()
+    driven.publish("next")
+    client.settle(0, Released())
+    client.receiver("/queues/q", 10, name="other")
+    other = {came.delivery_id: came.body for came in of(client.read(), Delivery)}
+    assert list(other.values()) == [b"m-0", b"m-1", b"next"]
+    last = max(other)
+    told = of(client.settle(0, Accepted(), UInt(last), settled=False), Disposition)
+    assert [(each.first, each.last, each.settled, each.state) for each in told] == [
+        (1, 1, True, Released()),
+        (0, last, True, Accepted()),
+    ]
+    client.credit(0, 10, delivery_count=2)
+    assert of(client.read(), Delivery) == []
+    assert driven.bodies() == []
+
+
+def test_a_drain_of_a_link_that_is_held_up_ends(client: Client, driven: Driven) -> None:
+    handle = late(driven, client)
+    client.read()
+    flow = one(client.credit(handle, 10, delivery_count=1, drain=True), Flow)
+    assert (flow.link_credit, flow.delivery_count) == (0, 11)
+
+
+def test_a_link_that_ends_with_deliveries_that_were_taken_back_leaves_them_where_they_are(
+    client: Client, driven: Driven
+) -> None:
+    handle = late(driven, client)
+    client.read()
+    one(client.say(Detach(handle=UInt(handle), closed=True)), Detach)
+    client.receiver("/queues/q", 10, name="other")
+    again = one(client.read(), Delivery)
+    assert again.body == b"m-0"
+    assert of(client.settle(again.delivery_id, Accepted()), Delivery) == []
+    assert driven.bodies() == []
+
+
+def test_what_waits_for_the_window_and_is_taken_back_is_not_told_of_before_it_was_sent(driven: Driven) -> None:
+    client = Client(driven)
+    client.open(max_frame_size=UInt(512))
+    client.begin(incoming_window=UInt(1))
+    driven.publish("m" * 2000)
+    handle = client.receiver("/queues/q", name="slow", properties={TIMEOUT: UInt(500)})
+    client.credit(handle, 10, incoming_window=UInt(1))
+    driven.wait(0.6)
+    assert of(client.read(), Disposition) == []
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "500", 2**60])

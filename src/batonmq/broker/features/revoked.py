@@ -28,7 +28,7 @@ def take_back(queued: QueuedMessage, queue: QueueState) -> QueuedMessage:
 
 
 class Revoked(Settlement):
-    """Ignores every settlement of a delivery that was taken back."""
+    """Ignores every settlement of a delivery that was taken back. Its holder learns that it came."""
 
     __slots__ = ("_heir", "name")
 
@@ -38,17 +38,23 @@ class Revoked(Settlement):
 
     def accept(self, queued: QueuedMessage) -> None:
         """Ignored: another consumer holds the message, or has settled it."""
+        _settled_late(queued)
 
     def accept_all(self, held: list[QueuedMessage]) -> None:
         """Ignored: other consumers hold the messages, or have settled them."""
+        for queued in held:
+            _settled_late(queued)
 
     def release(
         self, held: list[QueuedMessage], delay: int | None = None, *, failed: bool = True, counted: bool = True
     ) -> None:
         """Ignored: the message is back already."""
+        for queued in held:
+            _settled_late(queued)
 
     def reject(self, queued: QueuedMessage, reason: str = "", condition: str = "") -> None:
         """Ignored: only the consumer that holds the message now may reject it."""
+        _settled_late(queued)
 
     def modify(
         self,
@@ -60,6 +66,8 @@ class Revoked(Settlement):
         delay: int | None = None,
     ) -> bool:
         """Ignored: the message is back already, as it was."""
+        for queued in held:
+            _settled_late(queued)
         return True
 
     def unsettle(self, queued: QueuedMessage) -> None:
@@ -75,3 +83,8 @@ class Revoked(Settlement):
     def lost(self, queued: QueuedMessage) -> None:
         """Ignored: the message has another object."""
         self._heir.settlement.lost(self._heir)
+
+
+def _settled_late(queued: QueuedMessage) -> None:
+    if queued.holder is not None:
+        queued.holder.settled_late(queued)

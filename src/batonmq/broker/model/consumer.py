@@ -147,9 +147,12 @@ class Consumer(Holder):
     def revoked(self, queued: QueuedMessage) -> None:
         """A delivery was held past its ack timeout and has been taken back.
 
-        The protocol still holds it, and settles it later through ``queued.settlement``, without effect. Until then it
-        counts against the prefetch, so that a stuck consumer gets no more.
+        The protocol still holds it, and settles it later through ``queued.settlement``, without effect: then
+        ``settled_late`` is called. Until then it counts against the prefetch, so that a stuck consumer gets no more.
         """
+
+    def settled_late(self, queued: QueuedMessage) -> None:
+        """A delivery that was taken back has been settled after all, which had no other effect."""
 
     def became_active(self) -> None:
         """The queue has a single active consumer, and from now on that is this one: the one before has left."""

@@ -10,6 +10,7 @@ from batonmq.protocols.amqp10.codec.constants import RUN, TRANSFER
 from batonmq.protocols.amqp10.codec.performatives import Attach, Detach, Disposition, End, Flow
 from batonmq.protocols.amqp10.deliveries.channel import Channel
 from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+from batonmq.protocols.amqp10.deliveries.late import LateDeliveries
 from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
 from batonmq.protocols.amqp10.deliveries.receipts import Receipts
 from batonmq.protocols.amqp10.deliveries.settling import Settling
@@ -44,6 +45,7 @@ class BegunSession:
         windows = Windows(channel, begin)
         self._links = Links(handle_max, begin.handle_max)
         deliveries = Deliveries(channel, windows, counts, connection.terms.max_frame_size)
+        late = LateDeliveries(channel, deliveries, link.turn_end)
         outcomes = Outcomes(counts, connection.operations.vhost.scheduler.clock)
         transactions = Transactions(
             link.broker,
@@ -61,8 +63,9 @@ class BegunSession:
             windows,
             Receipts(channel, link.broker, link.barrier, link.turn_end, counts),
             deliveries,
+            late,
             transactions,
-            Settling(channel, deliveries, outcomes, transactions, link.broker, link.barrier),
+            Settling(channel, deliveries, outcomes, transactions, link.broker, link.barrier, late),
             Publisher(connection),
             LinkPairs(),
             self,

@@ -188,11 +188,11 @@ def _append_alike(
 class PartedTransfer:
     """A message sent in several frames, each as large as possible; ``payload`` is the whole message."""
 
-    __slots__ = ("_at", "_delivery_id", "_max_frame_size", "_payload", "is_complete", "prefix")
+    __slots__ = ("_at", "_max_frame_size", "_payload", "delivery_id", "is_complete", "prefix")
 
     def __init__(self, prefix: TransferPrefix, delivery_id: int, payload: bytes, max_frame_size: int) -> None:
         self.prefix = prefix
-        self._delivery_id = delivery_id
+        self.delivery_id = delivery_id
         self._payload = payload
         self._max_frame_size = max_frame_size
         self._at = -1
@@ -211,7 +211,7 @@ class PartedTransfer:
         most = self._max_frame_size
         begin = self._at
         if begin < 0:
-            number = self._delivery_id.to_bytes(4, "big")
+            number = self.delivery_id.to_bytes(4, "big")
             room = most - prefix.overhead
             self._at = room
             if len(payload) <= room + len(prefix.tail_more) - len(prefix.tail):

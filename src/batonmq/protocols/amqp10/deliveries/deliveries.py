@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batonmq.protocols.amqp10.codec.encoder import PartedTransfer, append_transfers
-from batonmq.protocols.amqp10.deliveries.serial import MASK
+from batonmq.protocols.amqp10.deliveries.serial import MASK, distance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,6 +147,12 @@ class Deliveries:
     def find(self, delivery_id: int) -> QueuedMessage | None:
         """The unsettled message with that id."""
         return self._unsettled.get(delivery_id)
+
+    def sent(self, wanted: set[QueuedMessage]) -> list[int]:
+        """The ids of these unsettled messages, in order of their delivery, but for those that wait for the window."""
+        left = self._waiting[0].delivery_id if self._waiting else self._next_id
+        unsettled = self._unsettled.items()
+        return self._in_order(number for number, queued in unsettled if queued in wanted and distance(number, left) > 0)
 
     def find_all(self, ids: Iterable[int]) -> list[QueuedMessage]:
         """The unsettled messages with these ids."""

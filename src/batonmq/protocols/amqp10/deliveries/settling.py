@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.performatives import DeliveryState, Outcome
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+    from batonmq.protocols.amqp10.deliveries.late import LateDeliveries
     from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
     from batonmq.protocols.amqp10.deliveries.transactions import Transactions
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
@@ -41,6 +42,7 @@ class Settling:
         "_broker",
         "_channel",
         "_deliveries",
+        "_late",
         "_outcomes",
         "_transactions",
     )
@@ -53,6 +55,7 @@ class Settling:
         transactions: Transactions,
         broker: Broker,
         barrier: CommitBarrier,
+        late: LateDeliveries,
     ) -> None:
         self._channel = channel
         self._deliveries = deliveries
@@ -60,6 +63,7 @@ class Settling:
         self._barrier = barrier
         self._outcomes = outcomes
         self._transactions = transactions
+        self._late = late
         # Our settlements of deliveries that the client has not settled itself, sent once the store has their outcome.
         self._answers: Unconfirmed[Disposition] = Unconfirmed()
 
@@ -68,18 +72,22 @@ class Settling:
         first = disposition.first
         last = disposition.last if disposition.last is not None else first
         state = disposition.state
+        is_settled = bool(disposition.settled)
         if isinstance(state, Accepted):
+            self._late.settle(first, last, settled=is_settled)
             self._end(disposition, state, self._deliveries.take_range(first, last))
             return
         is_undecided = state is None or isinstance(state, Received)
-        if is_undecided and not disposition.settled:
+        if is_undecided and not is_settled:
             # No outcome yet: the client has received a part.
             return
+        if not isinstance(state, TransactionalState):
+            self._late.settle(first, last, settled=is_settled)
         ids = self._deliveries.named(first, last)
         if isinstance(state, TransactionalState):
             if state.outcome is None:
                 raise SessionFailure(conditions.INVALID_FIELD, "a transactional state of a delivery needs an outcome")
-            self._transactions.settle(state.txn_id, state.outcome, ids, is_settled=bool(disposition.settled))
+            self._transactions.settle(state.txn_id, state.outcome, ids, is_settled=is_settled)
         elif state is None or is_undecided:
             self._by_default(ids)
         else:

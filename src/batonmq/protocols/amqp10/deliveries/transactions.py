@@ -17,7 +17,7 @@ from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.composites import encode_composite
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Disposition, Released
 from batonmq.protocols.amqp10.deliveries.receiver import Receiver
-from batonmq.protocols.amqp10.deliveries.serial import MASK
+from batonmq.protocols.amqp10.deliveries.serial import runs
 from batonmq.protocols.amqp10.failures import LinkFailure, text_of
 from batonmq.protocols.sessions.failures import ClientFailure
 from batonmq.protocols.sessions.settling import unsettle
@@ -218,7 +218,7 @@ class Transactions(TransactedWork["Publish", Retirement]):
         """Settle the deliveries that the client has not settled itself, with the commit."""
         if retirement.is_settled:
             return
-        for first, last in _runs([number for number, _ in retirement.taken]):
+        for first, last in runs([number for number, _ in retirement.taken]):
             self._channel.say(Disposition(role=False, first=first, last=last, settled=True, state=retirement.outcome))
 
     # ------------------------------------------------------------------ what a commit does
@@ -251,14 +251,3 @@ class Transactions(TransactedWork["Publish", Retirement]):
 
 def _is_gone(target: Target) -> bool:
     return bool(getattr(target, "deleted", False))
-
-
-def _runs(numbers: list[int]) -> list[tuple[int, int]]:
-    """Delivery-ids as first and last of each unbroken run."""
-    runs: list[tuple[int, int]] = []
-    for number in numbers:
-        if runs and runs[-1][1] + 1 & MASK == number:
-            runs[-1] = (runs[-1][0], number)
-        else:
-            runs.append((number, number))
-    return runs

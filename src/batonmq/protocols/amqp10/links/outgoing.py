@@ -27,7 +27,7 @@ ACTIVE: Final = Symbol("rabbitmq:active")
 class OutgoingLink(Receiver):
     """Consumes from a queue. The client's credit is its prefetch: it does not come back by settling."""
 
-    __slots__ = ("_credit", "_is_attached", "_opened", "_parts", "_sender", "_too_large", "name")
+    __slots__ = ("_credit", "_is_attached", "_late", "_opened", "_parts", "_sender", "_too_large", "name")
 
     def __init__(self, parts: SessionParts, handle: int, attach: Attach, opened: OpenedSource) -> None:
         """``handle`` is ours. Raises AccessRefused, PreconditionFailed: it cannot consume from the queue."""
@@ -47,6 +47,8 @@ class OutgoingLink(Receiver):
         self._credit = sender.credit
         self._parts = parts
         self._opened = opened
+        # Deliveries that were taken back, and that the client has not settled: until then it gets no more.
+        self._late: set[QueuedMessage] = set()
         # Messages delivered to it that are larger than the client accepts.
         self._too_large: list[QueuedMessage] = []
         self.name = attach.name
@@ -119,14 +121,14 @@ class OutgoingLink(Receiver):
     # ------------------------------------------------------------------ what the queue asks
 
     def has_room(self) -> bool:
-        return self._sender.has_room()
+        return not self._late and self._sender.has_room()
 
     def room(self) -> int:
-        return self._sender.room()
+        return 0 if self._late else self._sender.room()
 
     def deliver(self, queued: QueuedMessage) -> bool:
         self.deliver_all([queued])
-        return self._sender.has_room()
+        return self.has_room()
 
     def deliver_all(self, batch: list[QueuedMessage]) -> None:
         if self._sender.most:
@@ -134,7 +136,7 @@ class OutgoingLink(Receiver):
         self._sender.send(batch)
 
     def is_used_up(self) -> bool:
-        return not self._credit.left
+        return bool(self._late) or not self._credit.left
 
     def hold(self, batch: int) -> None:
         self._parts.connection.link.barrier.hold(batch)
@@ -160,6 +162,19 @@ class OutgoingLink(Receiver):
         self._credit.stop()
         failure = LinkFailure(conditions.RESOURCE_DELETED, f"queue '{self._opened.queue.name}' is gone")
         self._parts.links.detach(self, failure)
+
+    # ------------------------------------------------------------------ what was taken back
+
+    def revoked(self, queued: QueuedMessage) -> None:
+        self._late.add(queued)
+        self._parts.late.add(queued)
+        self.withdraw()
+
+    def settled_late(self, queued: QueuedMessage) -> None:
+        self._parts.late.drop(queued)
+        self._late.discard(queued)
+        if not self._late and not self.is_over:
+            self.offer()
 
     # ------------------------------------------------------------------ messages that are too large
 
@@ -192,7 +207,7 @@ class OutgoingLink(Receiver):
 
     def offer(self) -> None:
         """There may be room again."""
-        if not self.waiting and self._sender.has_room():
+        if not self.waiting and self.has_room():
             self.queue.offer(self)
         if self._credit.drain:
             if self._credit.left:

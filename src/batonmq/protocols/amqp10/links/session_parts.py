@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+    from batonmq.protocols.amqp10.deliveries.late import LateDeliveries
     from batonmq.protocols.amqp10.deliveries.receipts import Receipts
     from batonmq.protocols.amqp10.deliveries.settling import Settling
     from batonmq.protocols.amqp10.deliveries.transactions import Transactions
@@ -26,6 +27,7 @@ class SessionParts:
         "connection",
         "counts",
         "deliveries",
+        "late",
         "links",
         "pairs",
         "publisher",
@@ -42,6 +44,7 @@ class SessionParts:
         windows: Windows,
         receipts: Receipts,
         deliveries: Deliveries,
+        late: LateDeliveries,
         transactions: Transactions,
         settling: Settling,
         publisher: Publisher,
@@ -56,6 +59,8 @@ class SessionParts:
         """Sends the outcomes of received deliveries."""
         self.deliveries = deliveries
         """Sends messages, and knows the unsettled ones."""
+        self.late = late
+        """Those of them that were taken back."""
         self.transactions = transactions
         self.settling = settling
         self.publisher = publisher

@@ -1,6 +1,6 @@
 """`python -m proof.planted FAULT serve ...`: a broker with a fault of that kind, to see that it is found.
 
-    python -m proof.planted task serve --data ./data        a task more after every tenth commit
+    python -m proof.planted task serve --data ./data        a task more after every fifth commit
 
 Each is done at the point `commit.told` of `batonmq.points`, in the broker's own thread, every so many times. A soak
 and a siege have such a broker with ``--planted FAULT``.
@@ -21,7 +21,7 @@ from proof.by_hand import EVERYTHING
 
 __all__ = ["EVERY", "FAULTS", "main"]
 
-EVERY = 10
+EVERY = 5
 """Commits from one to the next."""
 LEAK = 1 << 20
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from batonmq.server.patience import LIMIT, STEP_MAX, Patience
 
 DISK = LIMIT / 2
@@ -44,7 +46,7 @@ def test_while_consumers_are_faster_every_commit_is_put_off() -> None:
 def test_what_is_in_vain_is_tried_less_and_less() -> None:
     patience = seen()
     steps = []
-    for _ in range(6):
+    for _ in range(8):
         patience.in_vain()
         steps.append(skipped(patience))
     assert steps == sorted(steps)
@@ -60,7 +62,7 @@ def test_slower_than_the_disk_is_in_vain() -> None:
 
 def test_a_stroke_of_luck_is_no_habit() -> None:
     patience = seen()
-    for _ in range(6):
+    for _ in range(8):
         patience.in_vain()
     patience.settled(DISK / 2)
     assert skipped(patience) == 0
@@ -70,9 +72,29 @@ def test_a_stroke_of_luck_is_no_habit() -> None:
 
 def test_consumers_that_become_fast_are_trusted_again() -> None:
     patience = seen()
-    for _ in range(6):
+    for _ in range(8):
         patience.in_vain()
     for _ in range(12):
         patience.settled(DISK / 2)
     patience.in_vain()
     assert skipped(patience) < 10
+
+
+def spared(share: float) -> float:
+    """Of commits for which consumers are in time so often, how many are spared."""
+    chance, patience, count = random.Random(1), seen(), 0
+    for _ in range(20_000):
+        if not patience.is_willing():
+            continue
+        if chance.random() < share:
+            count += 1
+            patience.settled(DISK / 2)
+        else:
+            patience.in_vain()
+    return count / 20_000
+
+
+def test_a_consumer_that_is_late_now_and_then_is_waited_for() -> None:
+    assert spared(0.9) > 0.7
+    assert 0.4 < spared(0.8) < 0.7
+    assert spared(0.5) < 0.05

@@ -13,7 +13,7 @@ __all__ = ["LIMIT", "STEP_MAX", "Patience"]
 # The longest wait, in seconds.
 LIMIT = 0.005
 # At most this many commits between two that are put off.
-STEP_MAX = 255
+STEP_MAX = 127
 # What one commit weighs among those before it.
 WEIGHT = 1 / 8
 
@@ -54,6 +54,9 @@ class Patience:
             self._left = 0
 
     def in_vain(self) -> None:
-        """They were not settled in time. It has to come right three times in four to go on."""
-        self._step = min(8 * self._step + 7, STEP_MAX)
+        """They were not settled in time. If it comes right less often than not, that is soon tried only rarely.
+
+        Where nine in ten are in time, four in five commits are spared; where one in two is, one in fifty.
+        """
+        self._step = min(2 * self._step + 1, STEP_MAX)
         self._left = self._step

@@ -133,6 +133,13 @@ def test_what_waits_for_the_window_and_is_taken_back_is_not_told_of_before_it_wa
     client.credit(handle, 10, incoming_window=UInt(1))
     driven.wait(0.6)
     assert of(client.read(), Disposition) == []
+    # It is told as soon as it has all of it.
+    room = UInt(2048)
+    flow = Flow(next_incoming_id=UInt(1), incoming_window=room, next_outgoing_id=UInt(0), outgoing_window=room)
+    *transfers, told = client.say(flow)
+    assert all(isinstance(each, Delivery) for each in transfers)
+    assert isinstance(told, Disposition)
+    assert (told.first, bool(told.settled), told.state) == (0, False, Released())
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "500", 2**60])

@@ -275,6 +275,66 @@ def test_a_roll_back_returns_what_its_receiver_cannot_name_any_more(it: Transact
     assert [count_of(delivery) for delivery in again] == [1, 1]
 
 
+def test_what_was_taken_back_before_the_commit_is_released_by_it(it: Transacting) -> None:
+    it.driven.queue("timed", x_consumer_timeout=500)
+    for body in ("a", "b", "c"):
+        it.driven.publish(body, queue="timed")
+    it.client.receiver("/queues/timed", 3)
+    it.client.read()
+    txn_id = it.declare()
+    it.settle(txn_id, 0, Accepted(), settled=False)
+    it.driven.wait(0.6)
+    told = one(it.client.read(), Disposition)
+    assert (told.first, told.last, bool(told.settled), told.state) == (1, 2, False, Released())
+    it.settle(txn_id, 1, Accepted(), settled=False)
+    *told_now, answer = of(it.discharge(txn_id), Disposition)
+    assert [(each.first, each.last, each.settled, each.state) for each in told_now] == [
+        (0, 0, True, Released()),
+        (1, 1, True, Released()),
+    ]
+    assert isinstance(answer.state, Accepted)
+    it.client.settle(2, Accepted())
+    assert it.driven.bodies("timed") == ["a", "b", "c"]
+
+
+def test_what_was_taken_back_before_a_roll_back_is_told_after_it(it: Transacting) -> None:
+    it.driven.queue("timed", x_consumer_timeout=500)
+    it.driven.publish("a", queue="timed")
+    it.client.receiver("/queues/timed", 3)
+    it.client.read()
+    txn_id = it.declare()
+    it.settle(txn_id, 0, Accepted(), settled=False)
+    it.driven.wait(0.6)
+    assert of(it.client.read(), Disposition) == []
+    told = [each for each in of(it.discharge(txn_id, fail=True), Disposition) if not each.role]
+    assert [(each.first, bool(each.settled), each.state) for each in told] == [(0, False, Released())]
+    assert bodies(it.client.settle(0, Accepted())) == [b"a"]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_what_was_taken_back_before_a_commit_that_fails_is_released(timed: Timed, settled: bool) -> None:
+    timed.queue("timed", x_consumer_timeout=500)
+    it = Transacting(timed)
+    timed.publish("a", queue="timed")
+    it.client.receiver("/queues/timed", 2)
+    it.client.read()
+    txn_id = it.declare()
+    handle = it.client.sender("/queues/q")
+    it.send(handle, b"b", txn_id, durable=True)
+    it.settle(txn_id, 0, Accepted(), settled=settled)
+    timed.wait(0.6)
+    it.client.read()
+    it.client.session.receive(transfer_of(it, Discharge(txn_id=txn_id)))
+    timed.broker.end_turn()
+    timed.fail()
+    came = it.client.read()
+    assert condition_of_rejection(came) == "amqp:transaction:rollback"
+    told = [each for each in of(came, Disposition) if not each.role]
+    assert [(each.first, each.settled, each.state) for each in told] == [(0, True, Released())] * (not settled)
+    # The link has room again.
+    assert bodies(came) == [b"a"]
+
+
 def test_a_link_that_ends_leaves_to_the_transaction_what_it_has_settled(it: Transacting) -> None:
     handle = received(it, "a", "b")
     queue = it.driven.operations.find_queue("q")

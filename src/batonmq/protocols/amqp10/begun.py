@@ -54,6 +54,7 @@ class BegunSession:
             connection.transaction_quota,
             channel,
             deliveries,
+            late,
             outcomes,
             counts,
         )
@@ -111,6 +112,8 @@ class BegunSession:
         was_behind = parts.deliveries.is_behind
         parts.windows.flowed(flow)
         parts.deliveries.go_on()
+        if was_behind:
+            parts.late.sent_more()
         if flow.handle is not None:
             self._links.flow(flow)
         elif flow.echo:

@@ -148,11 +148,23 @@ class Deliveries:
         """The unsettled message with that id."""
         return self._unsettled.get(delivery_id)
 
-    def sent(self, wanted: set[QueuedMessage]) -> list[int]:
-        """The ids of these unsettled messages, in order of their delivery, but for those that wait for the window."""
+    def sent(self, wanted: set[QueuedMessage]) -> tuple[list[int], set[QueuedMessage]]:
+        """The ids of these unsettled messages, in order of their delivery, and those that wait for the window."""
         left = self._waiting[0].delivery_id if self._waiting else self._next_id
-        unsettled = self._unsettled.items()
-        return self._in_order(number for number, queued in unsettled if queued in wanted and distance(number, left) > 0)
+        ids: list[int] = []
+        waiting: set[QueuedMessage] = set()
+        missing = len(wanted)
+        for number, queued in self._unsettled.items():
+            # They are mostly the oldest.
+            if not missing:
+                break
+            if queued in wanted:
+                missing -= 1
+                if distance(number, left) > 0:
+                    ids.append(number)
+                else:
+                    waiting.add(queued)
+        return self._in_order(ids), waiting
 
     def find_all(self, ids: Iterable[int]) -> list[QueuedMessage]:
         """The unsettled messages with these ids."""

@@ -8,6 +8,8 @@ from batonmq.protocols.amqp10.codec.performatives import Disposition, Released
 from batonmq.protocols.amqp10.deliveries.serial import runs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
     from batonmq.protocols.sessions.turn_end import TurnEnd
@@ -37,11 +39,29 @@ class LateDeliveries:
         self._late.discard(queued)
         self._untold.discard(queued)
 
+    def held_again(self, back: Iterable[QueuedMessage]) -> None:
+        """The client can decide on deliveries again: it is told of those that were taken back meanwhile."""
+        self._untold |= self._late.intersection(back)
+        self.sent_more()
+
+    def sent_more(self) -> None:
+        """The client was sent more of what has waited for its window."""
+        if self._untold:
+            self._turn_end.wait(self)
+
     def turn_ended(self) -> None:
-        """Tell the client of those that it has been sent."""
-        untold, self._untold = self._untold, set()
-        for first, last in runs(self._deliveries.sent(untold)):
+        """Tell the client of those that it has been sent; it is told of the others once it has them."""
+        ids, self._untold = self._deliveries.sent(self._untold)
+        for first, last in runs(ids):
             self._say(first, last, settled=False)
+
+    def end(self, taken: list[tuple[int, QueuedMessage]]) -> list[int]:
+        """End the late ones among deliveries that were taken, without effect; returns their ids."""
+        late = self._late
+        ended = [(number, queued) for number, queued in taken if queued in late]
+        for _, queued in ended:
+            queued.settlement.release([queued])
+        return [number for number, _ in ended]
 
     def settle(self, first: int, last: int, *, settled: bool) -> None:
         """The client has an outcome for deliveries from first to last: the late ones among them end, without effect.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from batonmq.protocols.amqp10.codec.performatives import Outcome
     from batonmq.protocols.amqp10.deliveries.channel import Channel
     from batonmq.protocols.amqp10.deliveries.deliveries import Deliveries
+    from batonmq.protocols.amqp10.deliveries.late import LateDeliveries
     from batonmq.protocols.amqp10.deliveries.outcomes import Outcomes
     from batonmq.protocols.sessions.commit_barrier import CommitBarrier
     from batonmq.protocols.sessions.counts import MessageCounts
@@ -51,15 +52,23 @@ ID_OCTETS: Final = 16
 class Retirement:
     """Deliveries that a transaction settles, by their ids (§4.4.2)."""
 
-    __slots__ = ("done", "is_settled", "outcome", "taken")
+    __slots__ = ("done", "is_settled", "late", "outcome", "taken")
 
     def __init__(self, outcome: Outcome, taken: list[tuple[int, QueuedMessage]], *, is_settled: bool) -> None:
         self.outcome = outcome
         self.taken = taken
         self.is_settled = is_settled
         """Has the client settled them, so that it can no longer decide on them?"""
+        self.late: list[int] = []
+        """Those that were taken back before the commit, which has no effect on them."""
         self.done: list[QueuedMessage] = []
         """Those that have left their queues with the commit, which the store may still fail."""
+
+    def leave_out(self, late: list[int]) -> None:
+        """Note those that were taken back."""
+        self.late = late
+        left_out = set(late)
+        self.taken = [(number, queued) for number, queued in self.taken if number not in left_out]
 
     def applied(self, done: list[QueuedMessage]) -> None:
         """Note the deliveries that have left their queues."""
@@ -84,7 +93,7 @@ class OpenTransaction(Transaction["Publish", Retirement]):
 class Transactions(TransactedWork["Publish", Retirement]):
     """The transactions of one session, by their ids."""
 
-    __slots__ = ("_channel", "_commits", "_counts", "_deliveries", "_open", "_outcomes", "_quota", "_router")
+    __slots__ = ("_channel", "_commits", "_counts", "_deliveries", "_late", "_open", "_outcomes", "_quota", "_router")
 
     def __init__(
         self,
@@ -94,6 +103,7 @@ class Transactions(TransactedWork["Publish", Retirement]):
         quota: Quota,
         channel: Channel,
         deliveries: Deliveries,
+        late: LateDeliveries,
         outcomes: Outcomes,
         counts: MessageCounts,
     ) -> None:
@@ -103,6 +113,7 @@ class Transactions(TransactedWork["Publish", Retirement]):
         self._quota = quota
         self._channel = channel
         self._deliveries = deliveries
+        self._late = late
         self._outcomes = outcomes
         self._counts = counts
         self._open: dict[bytes, OpenTransaction] = {}
@@ -212,14 +223,18 @@ class Transactions(TransactedWork["Publish", Retirement]):
             else:
                 back.append((number, queued))
         self._deliveries.put_back(back)
+        self._late.held_again([queued for _, queued in back])
         self._outcomes.give_back(lost)
 
     def _answer(self, retirement: Retirement) -> None:
         """Settle the deliveries that the client has not settled itself, with the commit."""
-        if retirement.is_settled:
-            return
-        for first, last in runs([number for number, _ in retirement.taken]):
-            self._channel.say(Disposition(role=False, first=first, last=last, settled=True, state=retirement.outcome))
+        if not retirement.is_settled:
+            self._say([number for number, _ in retirement.taken], retirement.outcome)
+            self._say(retirement.late, Released())
+
+    def _say(self, ids: list[int], outcome: Outcome) -> None:
+        for first, last in runs(ids):
+            self._channel.say(Disposition(role=False, first=first, last=last, settled=True, state=outcome))
 
     # ------------------------------------------------------------------ what a commit does
 
@@ -238,12 +253,16 @@ class Transactions(TransactedWork["Publish", Retirement]):
         self._counts.add_published(len(published))
 
     def settle_held(self, settled: Retirement) -> None:
+        if late := self._late.end(settled.taken):
+            settled.leave_out(late)
         settled.applied(self._outcomes.apply(settled.outcome, [queued for _, queued in settled.taken]))
 
     def unsettle_held(self, settled: list[Retirement]) -> None:
         back: list[tuple[int, QueuedMessage, Retirement]] = []
         for each in settled:
             unsettle(each.done)
+            if not each.is_settled:
+                self._say(each.late, Released())
             done = set(each.done)
             back += [(number, queued, each) for number, queued in each.taken if queued in done]
         self._hold_again(back)

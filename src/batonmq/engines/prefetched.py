@@ -111,12 +111,14 @@ class Prefetched:
             self._arrived = deque(one for one in self._arrived if one.handle not in late)
             return late, list(self._arrived)
 
-    def drop(self, handle: Handle) -> None:
-        """Remove a message that is not held here any more."""
+    def drop(self, handle: Handle) -> bool:
+        """Remove a message that is not held here any more; had anybody been given it?"""
         with self._lock:
-            self._held.pop(handle, None)
+            was_held = self._held.pop(handle, None) is not None
             if any(one.handle == handle for one in self._arrived):
                 self._arrived = deque(one for one in self._arrived if one.handle != handle)
+                return False
+            return was_held
 
     def unseen(self) -> list[Incoming]:
         """Messages that have arrived and were not requested."""

@@ -19,7 +19,7 @@ __all__ = ["OpenDeliveries"]
 class OpenDeliveries:
     """The deliveries of the link that is attached now. Only the connection's thread writes here."""
 
-    __slots__ = ("_being_copied", "_in_transaction", "_payloads", "generation", "receiver")
+    __slots__ = ("_being_copied", "_in_transaction", "_late", "_payloads", "generation", "receiver")
 
     def __init__(self) -> None:
         self.receiver: Receiver | None = None
@@ -28,6 +28,8 @@ class OpenDeliveries:
         """Identifies the link of a delivery-id, as these start over on each connection."""
         # The received sections if the product needs them; b"" otherwise.
         self._payloads: dict[int, bytes] = {}
+        # Deliveries that the broker has taken back, and that the application has not let go of yet.
+        self._late: set[int] = set()
         # Deliveries in a transaction: its outcome decides about them.
         self._in_transaction: set[int] = set()
         # Deliveries being replaced by a copy: undecided until the copy's transaction is over.
@@ -43,6 +45,7 @@ class OpenDeliveries:
         self.receiver = None
         self.generation += 1
         self._payloads.clear()
+        self._late.clear()
         self._in_transaction.clear()
         self._being_copied.clear()
 
@@ -60,6 +63,22 @@ class OpenDeliveries:
     def remove(self, delivery_id: int) -> None:
         """Remove a delivery: it is settled, or the broker has taken it back."""
         self._payloads.pop(delivery_id, None)
+
+    @property
+    def occupied(self) -> int:
+        """How many deliveries the application holds, those that were taken back among them."""
+        return len(self._payloads) + len(self._late)
+
+    def taken_back(self, delivery_id: int) -> None:
+        """The broker has taken back a delivery that the application holds, and may still be at work on."""
+        self._late.add(delivery_id)
+
+    def let_go(self, handle: Handle) -> bool:
+        """The application is done with a delivery; was it one that was taken back, so that there is room now?"""
+        if handle[0] != self.generation or handle[1] not in self._late:
+            return False
+        self._late.discard(handle[1])
+        return True
 
     def clear(self) -> None:
         """Remove all deliveries: they were settled."""

@@ -22,7 +22,7 @@ class Amqp10Subscription(Taking):
         receiver = self._deliveries.receiver
         if receiver is None or not receiver.is_attached or self._leaving.over is not None:
             return
-        wanted = self._prefetch - len(self._deliveries.ids)
+        wanted = self._prefetch - self._deliveries.occupied
         missing = wanted - receiver.credit
         # Not for every message, or a flow would follow every outcome.
         if missing > 0 and (missing >= self._prefetch // 2 or receiver.credit <= 0):

@@ -103,6 +103,8 @@ class Taking(Subscription, ReceiverUser, Linked):
         self._require_uplink()
         until = self._messages.take(handle)
         if not until:
+            with contextlib.suppress(Closed):
+                self._uplink.call(lambda: self._let_go(handle))
             raise lost()
         is_late = self._lease is not None and until < time.monotonic()
         # Settling a message that is late only makes room.
@@ -315,11 +317,17 @@ class Taking(Subscription, ReceiverUser, Linked):
         deliveries = self._deliveries
         if not deliveries.is_in_transaction(delivery_id):
             if isinstance(state, Released) and deliveries.receiver is not None and delivery_id in deliveries.ids:
-                # RabbitMQ, when it was held for too long: the link delivers nothing more until we settle it, too.
+                # It was held for too long: the link delivers nothing more until we settle it, too.
                 deliveries.receiver.settle(delivery_id, state)
             deliveries.remove(delivery_id)
-            self._messages.drop((deliveries.generation, delivery_id))
-            self._uplink.soon(self._top_up)
+            if self._messages.drop((deliveries.generation, delivery_id)):
+                deliveries.taken_back(delivery_id)
+            else:
+                self._uplink.soon(self._top_up)
+
+    def _let_go(self, handle: Handle) -> None:
+        if self._deliveries.let_go(handle):
+            self._top_up()
 
     def drained(self) -> None:
         """The broker has drained the link; pulls and leaving ask for it."""

@@ -78,6 +78,35 @@ def test_what_was_late_and_comes_again_is_another_delivery(mq: batonmq.Connectio
     has_ready(mq, queue, 0)
 
 
+def test_who_is_late_gets_no_more_before_it_settles(place: Place, mq: batonmq.Connection) -> None:
+    needs(mq, "lease")
+
+    def stick(lease: float, pace: Pace) -> None:
+        queue = place.queue()
+        mq.declare(queue)
+        mq.send(queue, b"first")
+        with mq.receiver(queue, lease=lease, prefetch=1) as stuck:
+            (late,) = take(stuck, 1)
+            time.sleep(1.5 * lease)
+            mq.send(queue, b"second")
+            with mq.receiver(queue) as other:
+                again = take(other, 2)
+                assert [(each.body, each.redelivered) for each in again] == [(b"first", True), (b"second", False)]
+                for delivery in again:
+                    delivery.accept()
+            with pytest.raises(batonmq.LeaseLost):
+                late.accept()
+            mq.send(queue, b"third")
+            pace.step()
+            (third,) = take(stuck, 1)
+            third.accept()
+            pace.step()
+            assert (third.body, third.redelivered) == (b"third", False)
+        has_ready(mq, queue, 0)
+
+    in_time(stick)
+
+
 def test_a_renewal_keeps_it(place: Place, mq: batonmq.Connection) -> None:
     needs(mq, "lease")
 

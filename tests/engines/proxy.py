@@ -32,7 +32,9 @@ class Proxy:
         self._is_open.clear()
         with self._guard:
             for client in self._clients:
-                client.sendall(told)
+                # One that has left is told nothing.
+                with contextlib.suppress(OSError):
+                    client.sendall(told)
 
     def cut(self, *, refuse: bool = False) -> None:
         """End all connections as a lost network does; with ``refuse`` those that come later, too."""

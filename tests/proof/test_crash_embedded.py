@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,17 @@ def test_a_call_that_does_not_return_is_found(tmp_path: Path, monkeypatch: pytes
     place = Place(tmp_path)
     place.notes.mkdir()
     program = Program(place, "n1", 1, is_steady=True)
+    note, noted = program.fault, threading.Event()
+
+    def fault(text: str) -> None:
+        note(text)
+        noted.set()
+
+    monkeypatch.setattr(program, "fault", fault)
 
     def hang() -> None:
         with program.call("send"):
-            program.stop.wait(0.3)
+            noted.wait(60)
 
     program.wait([program.begin(hang)])
     program.close()

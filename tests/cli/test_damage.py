@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
+import random
 from pathlib import Path
 
 import apsw
@@ -16,6 +16,8 @@ import batonmq as api
 from batonmq.store.schema import VERSION
 
 PAGE = 8192
+# The same in each run: one page of very many looks like one of SQLite's.
+NOISE = random.Random(1).randbytes(PAGE)
 BODIES = [f"order {number} ".ljust(400, "x") for number in range(1_000)]
 
 
@@ -70,7 +72,7 @@ def test_a_byte_of_a_body(file: Path, batonmq: Batonmq, caplog: pytest.LogCaptur
     assert "its checksum is wrong" in caplog.text
 
 
-@pytest.mark.parametrize("damage", [b"\0" * PAGE, os.urandom(PAGE), b"\x0d" + b"\xff" * (PAGE - 1)])
+@pytest.mark.parametrize("damage", [b"\0" * PAGE, NOISE, b"\x0d" + b"\xff" * (PAGE - 1)])
 def test_a_page_of_messages(file: Path, batonmq: Batonmq, damage: bytes) -> None:
     before = file.read_bytes()
     page = place_of(file, b"order 500 ") // PAGE
@@ -276,7 +278,7 @@ def test_a_backup_never_overwrites(file: Path, batonmq: Batonmq, target: str) ->
 
 
 def test_a_backup_of_a_damaged_file_leaves_nothing(file: Path, batonmq: Batonmq) -> None:
-    overwrite(file, 100, os.urandom(400))
+    overwrite(file, 100, NOISE[:400])
     names = {entry.name for entry in file.parent.iterdir()}
     done = batonmq("backup", "orders.db", "copy.db")
     assert done.returncode == 1
@@ -314,7 +316,7 @@ def test_a_damaged_broker_is_one_line(file: Path, batonmq: Batonmq, batonmq_alon
     data = file.parent / "data"
     data.mkdir()
     file.rename(data / "batonmq.db")
-    overwrite(data / "batonmq.db", 100, os.urandom(300))
+    overwrite(data / "batonmq.db", 100, NOISE[:300])
     (data / "users.json").write_text("{")
     done = batonmq("check", "data")
     assert done.returncode == 1

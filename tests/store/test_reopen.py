@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from batonmq.store.schema import VERSION
 
 ROOT = Path(__file__).parents[2]
 PAGE = 8192
+# The same in each run: one page of very many looks like one of SQLite's.
+NOISE = random.Random(1).randbytes(20 * PAGE)
 NOBODY = 65534
 
 # 1 is settled; 0 and 2 have come back once, and 0 is held again; the rest was never handed out.
@@ -157,7 +160,7 @@ def test_a_file_that_was_cut(path: Path) -> None:
 def test_a_file_with_a_damaged_table(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(PAGE)
-        file.write(os.urandom(8 * PAGE))
+        file.write(NOISE[: 8 * PAGE])
     assert refusal(path).startswith("PATH is damaged: ")
 
 
@@ -262,7 +265,7 @@ def test_damage_that_opening_does_not_meet_is_met_when_it_is_read(path: Path) ->
     with path.open("r+b") as file:
         # Behind the first pages, which hold all tables' roots.
         file.seek((pages - 30) * PAGE)
-        file.write(os.urandom(20 * PAGE))
+        file.write(NOISE[: 20 * PAGE])
     store = SqliteStore(str(path))
     (lane,) = store.open().lanes
     with pytest.raises(StoreError, match=r"cannot read .*store: "):

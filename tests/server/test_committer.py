@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from unittest.mock import Mock
 
 import pytest
 from tests.server.echo import EchoBroker, EchoStore, until
@@ -288,6 +289,55 @@ def test_what_they_do_not_settle_is_committed_and_they_are_trusted_less(run: Run
         made.kick()
         assert store.busy
         await until(lambda: not store.busy)
+        made.stop()
+
+    run(main())
+
+
+def test_one_that_came_later_waits_no_longer_than_the_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("batonmq.server.committer.perf_counter", lambda: now)
+
+    async def main() -> None:
+        nonlocal now
+        store = EchoStore()
+        watched = Mock(wraps=asyncio.get_running_loop())
+        made = Committer(store, EchoBroker(store), watched, lambda: None)
+        made.start()
+        store.may_commit.clear()
+        store.pending_bytes = 1
+        made.kick()
+        now += LIMIT
+        store.may_commit.set()
+        await until(lambda: not store.busy)
+        store.held = True
+        store.pending_bytes = 1
+        made.kick()
+        store.settle(0.0)
+        store.pending_bytes = 1
+        made.kick()
+        store.since = now
+        now += 0.4 * LIMIT
+        # The timer of the first finds the second, which has waited for a while.
+        await until(lambda: watched.call_later.call_count == 2)
+        first, second = (call.args[0] for call in watched.call_later.call_args_list)
+        assert first == LIMIT
+        assert second == pytest.approx(0.6 * LIMIT)
+        made.stop()
+
+    run(main())
+
+
+def test_what_was_written_out_meanwhile_is_committed_by_itself(run: Run) -> None:
+    async def main() -> None:
+        made, store, _ = committer()
+        await holding(store, made)
+        commits = store.commits
+        store.pending_bytes = 1
+        made.kick()
+        # Somebody reads the store, for which all is written into the transaction that is open then.
+        store.since, store.held = 0.0, False
+        await until(lambda: store.commits == commits + 1)
         made.stop()
 
     run(main())

@@ -117,18 +117,26 @@ class Committer:
             return False
         store.part()
         if self._timer is None:
-            self._timer = self._loop.call_later(max(TICK, self._patience.limit), self._waited)
+            self._wait(self._patience.limit)
         return True
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(max(TICK, seconds), self._waited)
 
     def _waited(self) -> None:
         """Commit what has not been settled."""
         self._timer = None
-        since = self._store.waits_since()
-        if self._is_committing or self._retry is not None or not since:
+        if self._is_committing or self._retry is not None:
             return
-        if perf_counter() - since < self._patience.limit / 2:
+        since = self._store.waits_since()
+        if not since:
+            # All is settled; or a read of the store has written it out, and no turn has ended since.
+            self.kick(is_quiet=self._is_quiet)
+            return
+        left = self._patience.limit - (perf_counter() - since)
+        if left > self._patience.limit / 2:
             # Another has come meanwhile.
-            self._timer = self._loop.call_later(max(TICK, self._patience.limit), self._waited)
+            self._wait(left)
             return
         self._patience.in_vain()
         self._begin(is_quiet=self._is_quiet)

@@ -206,13 +206,16 @@ def test_tasks_handle_fail_and_stop_as_threads_do() -> None:
 
 
 WORKER = """
-import os, sys, time
+import os, sys, threading
 import batonmq
+stop = threading.Event()
 with batonmq.connect(sys.argv[1]) as mq:
     def handle(delivery):
         os.write(1, b"started\\n")
-        time.sleep(0.3)
-    mq.run("work", handle)
+        # Until the signal is heard, and a little longer.
+        stop.wait(60)
+        os.write(1, b"finished\\n")
+    mq.run("work", handle, stop=stop)
 """
 
 
@@ -227,6 +230,7 @@ def test_sigterm_lets_the_handler_finish(tmp_path: Path) -> None:
     with worker.stdout as output:
         assert output.readline() == b"started\n"
         worker.send_signal(signal.SIGTERM)
+        assert output.read() == b"finished\n"
         assert worker.wait(SOON) == 0
     with batonmq.connect(path) as mq:
         assert [message.body for message in mq.peek("work", 9)] == [b"2"]

@@ -178,6 +178,11 @@ class QueueFiles:
         held.path.unlink(missing_ok=True)
         os.close(held.file)
 
+    def put_back(self, held: Held) -> None:
+        """Nobody has had it after all."""
+        os.pwrite(held.file, COUNT.pack(held.count - 1), 0)
+        os.close(held.file)
+
     def release(self, held: Held) -> None:
         """Back to its place; or given up, when it was handed out often enough."""
         with contextlib.suppress(NotFound):

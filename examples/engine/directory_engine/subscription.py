@@ -83,7 +83,7 @@ class DirectorySubscription(Subscription):
                 receive.resolve(incoming)
             else:
                 for held in taken:
-                    self._files.release(held)
+                    self._files.put_back(held)
 
     def _incoming(self, held: Held) -> Incoming:
         self._numbers += 1

@@ -75,6 +75,13 @@ def test_it_goes_when_its_link_is_closed(linked: Linked, policy: object) -> None
     linked.close(used)
 
 
+@pytest.mark.parametrize("policy", [DeleteOnClose(), DeleteOnNoLinks(), DeleteOnNoMessages()])
+def test_a_link_that_is_refused_for_its_filter_leaves_none(linked: Linked, policy: object) -> None:
+    wanted = {"dynamic": True, "dynamic_node_properties": {POLICY: policy}, "filter": {Symbol("selector"): False}}
+    refused("amqp:invalid-field", linked.source, None, **wanted)
+    assert linked.queues == {}
+
+
 def test_it_goes_with_the_last_link_of_any_connection(driven: Driven, linked: Linked) -> None:
     other = Linked(driven)
     opened = linked.source(None, dynamic=True, dynamic_node_properties={POLICY: DeleteOnNoLinks()})

@@ -87,9 +87,9 @@ class Sources:
             topic = self._dynamic.topic(source)
             if topic is not None:
                 return self._subscribe(topic, source, attach, wishes, address=topic.text)
-            opened = self._dynamic.source(source, attach.snd_settle_mode)
+            # Before there is a node, which a link that is refused would leave behind.
             filters = read_filters(source.filter, is_topic=False)
-            return _with(opened, filters, wishes)
+            return _with(self._dynamic.source(source, attach.snd_settle_mode), filters, wishes)
         if source.address is None:
             text = "a link over which the client receives needs a source with an address"
             raise LinkFailure(conditions.INVALID_FIELD, text, {"invalid-field": "address"})

@@ -24,6 +24,28 @@ def driven(path: Path) -> Driven:
     return driven
 
 
+# The lock by which a connection shows that the index of the log (-shm) is in use: whoever finds it free cuts that off,
+# and a process that has it in its memory ends with SIGBUS when it looks there.
+IN_USE = 128
+TAKE = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as index:
+    try:
+        fcntl.lockf(index, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(sys.argv[2]))
+    except OSError:
+        sys.exit(3)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closing one handle of a file there leaves the locks of others")
+def test_after_a_crash_the_index_of_the_log_is_still_seen_to_be_in_use(driven: Driven, path: Path) -> None:
+    for _ in range(2):
+        command = [sys.executable, "-c", TAKE, f"{path}-shm", str(IN_USE)]
+        assert subprocess.run(command, timeout=60, check=False).returncode == 3
+        driven.crash()
+    assert driven.bodies() == ["a"]
+
+
 def refuses(driven: Driven) -> str:
     """Why it does not keep another message."""
     driven.publish("b")

@@ -98,14 +98,16 @@ def check_file(path: str, advance: Callable[[int], None] = lambda _: None) -> Re
         db = open_to_look(path)
     except apsw.Error as error:
         raise StoreError(f"cannot read {path}: {error}") from error
+    kept = contextlib.ExitStack()
     try:
-        _look(db, report, advance)
+        _look(db, report, kept, advance)
     except DAMAGE as error:
         report.problems.append(Problem("file", f"it cannot be read: {error}"))
     except apsw.Error as error:
         raise StoreError(f"cannot read {path}: {error}") from error
     finally:
         db.close()
+        kept.close()
     return report
 
 
@@ -127,7 +129,7 @@ def _is_database(path: str, report: Report) -> bool:
     return not report.problems
 
 
-def _look(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -> None:
+def _look(db: apsw.Connection, report: Report, kept: contextlib.ExitStack, advance: Callable[[int], None]) -> None:
     had_log = has_log(report.path)
     db.execute("BEGIN")
     # From here on this connection sees no changes by others.
@@ -135,7 +137,7 @@ def _look(db: apsw.Connection, report: Report, advance: Callable[[int], None]) -
     add = report.problems.append
     if not had_log and is_marked_open(db):
         add(Problem("log", "it was not closed in order, and its log (-wal) is gone: confirmed messages may be missing"))
-    elif had_log and (broken := log_break(report.path)):
+    elif had_log and (broken := log_break(report.path, kept)):
         add(Problem("log", str(broken)))
     for step in (_check_pages, _check_definitions, _check_small):
         with _what_cannot_be_read(report):

@@ -42,6 +42,7 @@ class Database:
 
     __slots__ = (
         "_is_marked",
+        "_kept",
         "_path",
         "claim",
         "db",
@@ -75,6 +76,8 @@ class Database:
         self._path = path
         # Is the file marked as open, with a log that belongs to it?
         self._is_marked = True
+        # What may be closed only after SQLite has closed the file.
+        self._kept = contextlib.ExitStack()
 
     # ------------------------------------------------------------------ opening
 
@@ -138,7 +141,7 @@ class Database:
                 log.error(
                     "%s was not closed in order, and its log (-wal) is gone: confirmed messages may be missing", path
                 )
-            elif had_log and (broken := log_break(path)):
+            elif had_log and (broken := log_break(path, self._kept)):
                 level = logging.WARNING if broken.may_be_unfinished else logging.ERROR
                 rightly = "" if broken.was_synced else "; after a power cut that is what nobody had confirmed"
                 log.log(level, "%s: %s%s", path, broken, rightly)
@@ -202,6 +205,7 @@ class Database:
                 self.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self.log.close()
             self.db.close()
+        self._kept.close()
 
     def room(self) -> tuple[int, int]:
         """The size of the log's file, and the free space on the disk, in octets; 0: unknown."""

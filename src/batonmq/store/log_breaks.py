@@ -9,10 +9,14 @@ The form is that of https://www.sqlite.org/fileformat2.html#walformat and https:
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batonmq.store.delivery_journal import log_end
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
 
 __all__ = ["LogBreak", "log_break"]
 
@@ -40,10 +44,11 @@ class LogBreak(NamedTuple):
         return self.what
 
 
-def log_break(path: str) -> LogBreak | None:
+def log_break(path: str, kept: ExitStack) -> LogBreak | None:
     """The part of a file's log after a break, which may have been confirmed once; a connection has to have read it.
 
-    While another process writes to the file, it may be a commit under way.
+    While another process writes to the file, it may be a commit under way. ``kept`` is to be closed after the
+    connection: it gets a handle of the index (-shm), and closing that drops SQLite's locks on it in this process.
     """
     synced_salt, synced = log_end(path)
     try:
@@ -57,7 +62,7 @@ def log_break(path: str) -> LogBreak | None:
                 return LogBreak(f"its log (-wal) of {size:,} bytes cannot be read")
             frame_size = FRAME.size + page_size
             count = (size - HEADER.size) // frame_size
-            last = _last_frame(path)
+            last = _last_frame(path, kept)
             lost = 0
             # The header is read last: nothing is known of a log that was started again meanwhile.
             file.seek(SALT_2_AT)
@@ -82,9 +87,14 @@ def log_break(path: str) -> LogBreak | None:
     return LogBreak(f"{where}: {lost:,} commits behind that are lost")
 
 
-def _last_frame(path: str) -> int:
-    with Path(path + "-shm").open("rb") as file:
-        return int(LAST_FRAME.unpack(file.read(LAST_FRAME.size))[0])
+def _last_frame(path: str, kept: ExitStack) -> int:
+    file = Path(path + "-shm").open("rb")  # noqa: SIM115 (it outlives this)
+    kept.callback(file.close)
+    begin = file.read(LAST_FRAME.size)
+    if sys.platform == "win32":
+        # There an open handle would keep SQLite from deleting the file, and closing one drops nothing.
+        file.close()
+    return int(LAST_FRAME.unpack(begin)[0])
 
 
 def _sums(words: tuple[int, ...], *, is_big: bool) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
@@ -103,13 +104,15 @@ class _Repair:
             shutil.copyfile(self._path + "-wal", f"{self._copy}-wal")
         try:
             db = apsw.Connection(str(self._copy))
+            kept = ExitStack()
             try:
                 look_into(db, self._path)
-                if had_log and (broken := log_break(str(self._copy))):
+                if had_log and (broken := log_break(str(self._copy), kept)):
                     self._notes.append(str(broken))
                 db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             finally:
                 db.close()
+                kept.close()
         except apsw.Error as error:
             self._is_torn = True
             self._notes.append(f"it cannot be opened ({error}); its pages were looked through one by one")

@@ -197,6 +197,28 @@ def test_what_is_not_exported(server: ManagedServer) -> None:
     assert [vhost["name"] for vhost in told["vhosts"]] == ["/"]
 
 
+def test_a_virtual_host_stays_protected(server: ManagedServer) -> None:
+    http = server.http()
+    http("PUT", "/api/vhosts/kept", {})
+    # Without a word, nothing is exported, and nothing changes.
+    unsaid = http.get(DEFINITIONS)
+    assert all("protected_from_deletion" not in vhost["metadata"] for vhost in unsaid["vhosts"])
+    http("POST", "/api/vhosts/kept/deletion/protection")
+    exported = http.get(DEFINITIONS)
+    (metadata,) = (vhost["metadata"] for vhost in exported["vhosts"] if vhost["name"] == "kept")
+    assert metadata["protected_from_deletion"] is True
+    assert http.get(f"{DEFINITIONS}/kept")["metadata"] == metadata
+    assert http.get("/api/vhosts/kept")["metadata"] == metadata
+    assert http("POST", DEFINITIONS, unsaid).status == 204
+    assert http.get("/api/vhosts/kept")["protected_from_deletion"] is True
+    metadata["protected_from_deletion"] = False
+    assert http("POST", DEFINITIONS, exported).status == 204
+    assert http("DELETE", "/api/vhosts/kept").status == 204
+    metadata["protected_from_deletion"] = True
+    assert http("POST", DEFINITIONS, exported).status == 204
+    assert http("DELETE", "/api/vhosts/kept").status == 412
+
+
 def test_what_json_cannot_name_is_left_out_with_a_word(server: ManagedServer, caplog: pytest.LogCaptureFixture) -> None:
     http = server.http()
     for name in ("%FF%FE", "here"):

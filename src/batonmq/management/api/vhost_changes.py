@@ -8,9 +8,10 @@ from batonmq.broker.model.limits import OF_VHOSTS, read_limit
 from batonmq.broker.vhosts.metadata import Metadata
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.errors import StoreError
+from batonmq.management.definitions.reading import PROTECTED
 from batonmq.management.http.bodies import Body, as_number, as_tags
 from batonmq.management.http.call import Call
-from batonmq.management.http.errors import BadRequest
+from batonmq.management.http.errors import BadRequest, HttpError
 from batonmq.management.http.responses import Created, Json, NoContent, Response
 from batonmq.management.http.rights import Tag
 from batonmq.management.http.routes import Route
@@ -22,7 +23,7 @@ VHOST = {
         "tags": {"type": ["string", "array"], "description": "A list, or one text separated by commas."},
         "default_queue_type": {"enum": ["classic", "quorum"]},
         "tracing": {"type": "boolean"},
-        "protected_from_deletion": {"type": "boolean"},
+        PROTECTED: {"type": "boolean"},
     },
 }
 VALUE = {"type": "object", "required": ["value"], "properties": {"value": {"type": "integer"}}}
@@ -89,7 +90,9 @@ def with_what_is_said(metadata: Metadata, body: Body) -> Metadata:
 
 async def delete_vhost(call: Call) -> Response:
     """Delete a virtual host with everything in it; answers when that is done."""
-    call.vhost("name")
+    vhost = call.vhost("name")
+    if vhost.metadata.protected:
+        raise HttpError(412, "precondition_failed", f"vhost '{vhost.name}' is protected from deletion")
     deletion = call.context.parts.broker.delete_vhost(call.path["name"])
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     deletion.when_done(lambda: None if done.done() else done.set_result(None))
@@ -158,7 +161,6 @@ async def delete_limit(call: Call) -> Response:
     return NoContent()
 
 
-PROTECTED = "protected_from_deletion"
 NAMED = "/api/vhosts/{name}"
 LIMITS = "/api/vhost-limits"
 

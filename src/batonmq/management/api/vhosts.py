@@ -7,6 +7,8 @@ from typing import Final
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.management.api.figures import Row, lengths, total_stats
 from batonmq.management.api.ranges import RANGES_QUERY, Ranges, ranges
+from batonmq.management.definitions.exporting import vhost_metadata
+from batonmq.management.definitions.reading import PROTECTED
 from batonmq.management.http.call import Call
 from batonmq.management.http.listing import LIST_QUERY, chosen_columns, listing, only_columns
 from batonmq.management.http.responses import Json, Response
@@ -53,12 +55,8 @@ def _described(call: Call, vhost: VirtualHost, totals: Totals, wanted: Ranges | 
         "tags": said.tags,
         "default_queue_type": said.default_queue_type,
         "tracing": said.tracing,
-        "protected_from_deletion": said.protected,
-        "metadata": {
-            "description": said.description,
-            "tags": said.tags,
-            "default_queue_type": said.default_queue_type,
-        },
+        PROTECTED: said.protected,
+        "metadata": vhost_metadata(vhost),
         "cluster_state": {call.context.node: "running"},
     }
     if wanted is not None:

@@ -31,6 +31,7 @@ class VhostEntry:
     description: str | None = None
     tags: tuple[str, ...] | None = None
     default_queue_type: str | None = None
+    protected: bool | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -12,9 +12,9 @@ from batonmq.broker.routing.exchanges import Exchange
 from batonmq.broker.vhosts.policy import Policy
 from batonmq.broker.vhosts.vhost import VirtualHost
 from batonmq.management.definitions.exact_arguments import told_arguments
-from batonmq.management.definitions.reading import OPERATOR_POLICY, VHOST_LIMITS
+from batonmq.management.definitions.reading import OPERATOR_POLICY, PROTECTED, VHOST_LIMITS
 
-__all__ = ["COMPATIBLE_VERSION", "Section", "broker_sections", "head", "vhost_sections"]
+__all__ = ["COMPATIBLE_VERSION", "Section", "broker_sections", "head", "vhost_metadata", "vhost_sections"]
 
 log = logging.getLogger("batonmq.management")
 
@@ -44,7 +44,7 @@ def head(broker: Broker, vhost: VirtualHost | None = None) -> dict[str, object]:
         "explanation": f"Definitions of virtual host '{vhost.name}'",
         "description": vhost.metadata.description,
         "default_queue_type": vhost.metadata.default_queue_type,
-        "metadata": _metadata(vhost),
+        "metadata": vhost_metadata(vhost),
         "limits": dict(vhost.limits),
     }
     return told
@@ -90,17 +90,21 @@ def _is_text(value: object) -> bool:
     return not isinstance(value, list) or all(map(_is_text, value))
 
 
-def _metadata(vhost: VirtualHost) -> dict[str, object]:
+def vhost_metadata(vhost: VirtualHost) -> dict[str, object]:
+    """A virtual host's metadata as RabbitMQ writes it; protection from deletion only where there is any."""
     metadata = vhost.metadata
-    return {
+    told: dict[str, object] = {
         "description": metadata.description,
         "tags": list(metadata.tags),
         "default_queue_type": metadata.default_queue_type,
     }
+    if metadata.protected:
+        told[PROTECTED] = True
+    return told
 
 
 def _vhost(vhost: VirtualHost) -> dict[str, object]:
-    return {"name": vhost.name, "metadata": _metadata(vhost), "limits": dict(vhost.limits)}
+    return {"name": vhost.name, "metadata": vhost_metadata(vhost), "limits": dict(vhost.limits)}
 
 
 def _parameters(broker: Broker, vhost: VirtualHost) -> Iterator[dict[str, object]]:

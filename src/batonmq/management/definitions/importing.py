@@ -53,7 +53,10 @@ class _Importer:
                 vhost = self._broker.vhosts.get(entry.name)
                 before = vhost.metadata if vhost is not None else Metadata()
                 metadata = before.changed(
-                    description=entry.description, tags=entry.tags, default_queue_type=entry.default_queue_type
+                    description=entry.description,
+                    tags=entry.tags,
+                    default_queue_type=entry.default_queue_type,
+                    protected=entry.protected,
                 )
                 if vhost is None:
                     vhost = self._broker.create_vhost(entry.name, metadata)

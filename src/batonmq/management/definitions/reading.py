@@ -42,6 +42,8 @@ _Kind = TypeVar("_Kind")
 DEFAULT_ALGORITHM: Final = "rabbit_password_hashing_sha256"
 OPERATOR_POLICY: Final = "operator_policy"
 VHOST_LIMITS: Final = "vhost-limits"
+# A key of the metadata of a virtual host.
+PROTECTED: Final = "protected_from_deletion"
 
 
 def read_definitions(data: bytes, vhost: str | None = None) -> Iterator[Definitions]:
@@ -130,6 +132,7 @@ class _Reader:
                 metadata.text("description") if metadata.has("description") else None,
                 as_tags(metadata.value("tags")) if metadata.has("tags") else None,
                 metadata.text("default_queue_type") if metadata.has("default_queue_type") else None,
+                metadata.flag(PROTECTED) if metadata.has(PROTECTED) else None,
                 _limits(body),
             )
         )

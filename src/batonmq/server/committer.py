@@ -134,7 +134,7 @@ class Committer:
             self.kick(is_quiet=self._is_quiet)
             return
         left = self._patience.limit - (perf_counter() - since)
-        if left > self._patience.limit / 2:
+        if left > 0:
             # Another has come meanwhile.
             self._wait(left)
             return
@@ -178,7 +178,8 @@ class Committer:
         self.error = error
         now = perf_counter()
         self._vitals.committed(now - self._began, self._octets)
-        if error is None:
+        if error is None and self._octets:
+            # One that only deletes is quicker than those that would be put off.
             self._patience.note(now - self._began)
         if self._is_brief and error is None:
             self._pace.note(self._store.commit_seconds, now)

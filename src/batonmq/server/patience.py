@@ -10,8 +10,8 @@ from __future__ import annotations
 
 __all__ = ["LIMIT", "STEP_MAX", "Patience"]
 
-# The longest wait, in seconds.
-LIMIT = 0.005
+# The longest wait, in seconds; a timer may come a millisecond later.
+LIMIT = 0.004
 # At most this many commits between two that are put off.
 STEP_MAX = 127
 # What one commit weighs among those before it.

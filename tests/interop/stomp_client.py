@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 import stomp
+from stomp.exception import StompException
 from stomp.utils import Frame
 
 WAIT = 30.0
@@ -40,8 +42,8 @@ class StompPy:
         self.connection.connect(user, password, wait=True)
         return self
 
-    def message(self) -> Frame:
-        return self.heard.messages.get(timeout=WAIT)
+    def message(self, wait: float = WAIT) -> Frame:
+        return self.heard.messages.get(timeout=wait)
 
     def error(self) -> Frame:
         return self.heard.errors.get(timeout=WAIT)
@@ -58,5 +60,6 @@ class StompPy:
         return False
 
     def close(self) -> None:
-        if self.connection.is_connected():
+        # Either side may give up the other at any time, also between a question and what follows it.
+        with suppress(StompException, OSError):
             self.connection.disconnect()

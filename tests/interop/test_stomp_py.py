@@ -9,8 +9,9 @@ import pytest
 import stomp
 from stomp.exception import ConnectFailedException
 
-from tests.interop.stomp_client import StompPy
+from tests.interop.stomp_client import WAIT, StompPy
 from tests.support.broker import Broker
+from tests.support.waiting import in_time
 
 VERSIONS = (stomp.Connection10, stomp.Connection11, stomp.Connection12)
 Open = Callable[..., StompPy]
@@ -134,12 +135,15 @@ def test_a_selector_chooses(connect: Open, queue: str) -> None:
 
 
 def test_heart_beats_keep_a_silent_connection(connect: Open, queue: str) -> None:
-    client = connect(heartbeats=(1000, 1000))
-    client.connection.subscribe(f"/queue/{queue}", id="1")
-    # The delay is longer than the silence after which either side would give up the other.
-    client.connection.send(f"/queue/{queue}", "late", headers={"x-delay": "3500"})
-    assert client.message().body == "late"
-    assert client.connection.is_connected()
+    def kept(seconds: int) -> None:
+        client = connect(heartbeats=(1000 * seconds, 1000 * seconds))
+        client.connection.subscribe(f"/queue/{queue}", id="1", ack="client")
+        # The delay is longer than the silence after which either side would give up the other.
+        client.connection.send(f"/queue/{queue}", "late", headers={"x-delay": str(3500 * seconds)})
+        assert client.message(3.5 * seconds + WAIT).body == "late"
+        assert client.connection.is_connected()
+
+    in_time(kept, 1, 10)
 
 
 def test_a_wrong_password_is_told(ports: dict[str, int]) -> None:

@@ -90,6 +90,28 @@ func (b Broker) send(session *amqp.Session, values ...any) {
 	must(sender.Close(ctx))
 }
 
+// quiet sends over a connection that was silent for longer than the broker's silence is borne.
+func (b Broker) quiet(idle time.Duration) error {
+	options := b.options()
+	options.IdleTimeout = idle
+	connection, err := b.dial(options)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	select {
+	case <-connection.Done():
+		return connection.Err()
+	case <-time.After(idle + idle/4):
+	}
+	session, err := connection.NewSession(ctx, nil)
+	if err != nil {
+		return err
+	}
+	b.send(session, "x")
+	return nil
+}
+
 func receive(receiver *amqp.Receiver) *amqp.Message {
 	message, err := receiver.Receive(ctx, nil)
 	must(err)
@@ -347,19 +369,12 @@ var cases = map[string]func(Broker){
 	},
 
 	"a quiet connection stays open": func(b Broker) {
-		options := b.options()
-		options.IdleTimeout = 2 * time.Second
-		connection, err := b.dial(options)
-		must(err)
-		defer connection.Close()
-		select {
-		case <-connection.Done():
-			panic(connection.Err())
-		case <-time.After(2500 * time.Millisecond):
+		// A busy machine may be too slow for the first.
+		err := b.quiet(2 * time.Second)
+		if err != nil {
+			err = b.quiet(8 * time.Second)
 		}
-		session, err := connection.NewSession(ctx, nil)
 		must(err)
-		b.send(session, "x")
 	},
 
 	"hears that a password is wrong": func(b Broker) {

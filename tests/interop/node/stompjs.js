@@ -49,6 +49,23 @@ function confirmed(client, act) {
   });
 }
 
+/** A page whose message is delayed for longer than either side bears silence. Rejects if the connection is closed. */
+async function silent(period) {
+  let closed;
+  const gone = new Promise((_, reject) => { closed = reject; });
+  gone.catch(() => {});
+  const page = await connected({
+    heartbeatIncoming: period,
+    heartbeatOutgoing: period,
+    onWebSocketClose: () => closed(new Error('closed')),
+  });
+  assert.strictEqual(page.connectedVersion, '1.2');
+  const late = collect(page, queue, 1, fleeting);
+  page.publish({ destination: queue, body: 'late', headers: { 'x-delay': `${2.5 * period}` } });
+  assert.strictEqual((await Promise.race([late, gone]))[0].body, 'late');
+  await page.deactivate();
+}
+
 const cases = {
   async 'sends and receives'(client) {
     const arrived = collect(client, queue, 1, fleeting);
@@ -122,11 +139,9 @@ const cases = {
     await second.deactivate();
   },
 
-  async 'heart-beats keep a silent page'(client) {
-    assert.strictEqual(client.connectedVersion, '1.2');
-    const late = collect(client, queue, 1, fleeting);
-    client.publish({ destination: queue, body: 'late', headers: { 'x-delay': '2500' } });
-    assert.strictEqual((await late)[0].body, 'late');
+  async 'heart-beats keep a silent page'() {
+    // A busy machine may be too slow for the first.
+    await silent(1000).catch(() => silent(10000));
   },
 
   async 'a wrong password is told'() {
@@ -146,7 +161,7 @@ const cases = {
   },
 };
 
-connected({ heartbeatIncoming: 1000, heartbeatOutgoing: 1000 })
+connected()
   .then(async (client) => {
     await cases[wanted](client);
     await client.deactivate();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -46,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if os.environ.get("BATONMQ_COMPILED") and not batonmq.compiled:
         raise pytest.UsageError(f"the tests are to run with compiled modules, and the pure ones run: {why_pure()}")
+    # A shell has what it starts in the background ignore Ctrl-C, and the tests' own processes would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

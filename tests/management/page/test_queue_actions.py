@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from tests.support.browsing import Watched, press, put, ready, said
 from tests.support.managed import Http, ManagedServer
 from tests.support.waiting import until
@@ -139,6 +139,24 @@ def test_a_queue_is_purged_after_its_name_is_typed(page: Page, watched: Watched,
     dialog.get_by_role("button", name="Purge").click()
     said(page, "2 messages dropped.")
     assert ready(ask, queue) == 0
+
+
+def test_a_button_opens_its_dialog_again_while_the_broker_is_slow_to_answer(
+    page: Page, watched: Watched, queue: str
+) -> None:
+    watched.visit(f"#/queues/%2F/{queue}?part=messages")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/**", hold)
+    dialog = press(page, "Purge")
+    with page.expect_request("**/api/**"):
+        dialog.get_by_role("button", name="Cancel").click()
+    expect(press(page, "Purge")).to_be_visible()
+    for route in held:
+        route.continue_()
 
 
 def test_a_setting_is_changed_in_place(page: Page, watched: Watched, ask: Http, queue: str) -> None:

@@ -53,9 +53,9 @@ export class Visit {
     this.#refresh.now();
   }
 
-  /** Ask the broker again at once. */
+  /** Ask the broker again at once. Nobody waits for it: a button that did would hear no click meanwhile. */
   refresh() {
-    return this.#refresh.now();
+    this.#refresh.now();
   }
 
   /** Draw again what is known: something in `memory` has changed. */
@@ -74,7 +74,8 @@ export class Visit {
     } catch (error) {
       await this.#say(error);
     }
-    await this.refresh();
+    // Until it is shown what has become of it, it is not done twice.
+    await this.#refresh.now();
   }
 
   async #load() {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import Connect
 from tests.support.management import request
 from tests.support.marks import differs_from
+from tests.support.waiting import in_time
 from tests.support.wire import Channel
 
 pytestmark = differs_from("rabbitmq", why="it has no such exchange")
@@ -16,17 +18,21 @@ def held(ch: Channel, queue: str, body: bytes = b"order") -> int:
     return ch.message().tag
 
 
-def test_a_delivery_is_given_back_for_later(ch: Channel, name: str) -> None:
-    ch.queue(name)
-    ch.consume(name)
-    tag = held(ch, name)
-    asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": 300}
-    assert request(ch, operation="deliveries.release", **asked) == {"ok": True}
-    assert ch.quiet(0.2)
-    again = ch.message()
-    assert (again.body, again.redelivered) == (b"order", True)
-    assert request(ch, operation="deliveries.release", **asked)["ok"] is False
-    ch.ack(again.tag)
+def test_a_delivery_is_given_back_for_later(connect: Connect, name: str) -> None:
+    def waits(delay: int) -> None:
+        ch, queue = connect().channel(), f"{name}-{delay}"
+        ch.queue(queue)
+        ch.consume(queue)
+        tag = held(ch, queue)
+        asked = {"channel": ch.number, "delivery_tag": tag, "milliseconds": delay}
+        assert request(ch, operation="deliveries.release", **asked) == {"ok": True}
+        assert ch.quiet(delay / 1_500)
+        again = ch.message()
+        assert (again.body, again.redelivered) == (b"order", True)
+        assert request(ch, operation="deliveries.release", **asked)["ok"] is False
+        ch.ack(again.tag)
+
+    in_time(waits, 300, 6_000)
 
 
 def test_it_makes_room_for_the_next(ch: Channel, name: str) -> None:

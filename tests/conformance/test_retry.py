@@ -11,6 +11,7 @@ from tests.conformance.conftest import Again
 from tests.conftest import Connect
 from tests.support.codec import typed
 from tests.support.marks import differs_from
+from tests.support.waiting import in_time
 from tests.support.wire import Channel, channel_error
 
 pytestmark = differs_from("rabbitmq", why="it has other names for this, in quorum queues from 4.3 on")
@@ -34,33 +35,41 @@ def test_the_delay_grows_and_the_count_shows(ch: Channel, name: str) -> None:
 
 @pytest.mark.parametrize("how", ["nack", "reject", "recover", "leave"])
 def test_every_return_waits(connect: Connect, ch: Channel, name: str, how: str) -> None:
-    ch.queue(name, {"x-retry-delay": 300})
-    ch.publish(name)
-    wire = connect()
-    taker = wire.channel()
-    content = taker.await_one(name, no_ack=False)
-    if how == "nack":
-        taker.nack(content.tag)
-    elif how == "reject":
-        taker.reject(content.tag)
-    elif how == "recover":
-        taker.call(spec.Basic.Recover(True))
-    else:
-        wire.close()
-    if how != "leave":
-        taker.barrier()
-    assert ch.get(name) is None
-    assert ch.await_one(name).redelivered
+    def waits(delay: int) -> None:
+        queue = f"{name}-{delay}"
+        ch.queue(queue, {"x-retry-delay": delay})
+        ch.publish(queue)
+        wire = connect()
+        taker = wire.channel()
+        content = taker.await_one(queue, no_ack=False)
+        if how == "nack":
+            taker.nack(content.tag)
+        elif how == "reject":
+            taker.reject(content.tag)
+        elif how == "recover":
+            taker.call(spec.Basic.Recover(True))
+        else:
+            wire.close()
+        if how != "leave":
+            taker.barrier()
+        assert ch.get(queue) is None
+        assert ch.await_one(queue).redelivered
+
+    in_time(waits, 300, 6_000)
 
 
 def test_others_overtake_and_it_returns_to_the_head(ch: Channel, name: str) -> None:
-    ch.queue(name, {"x-retry-delay": 200})
-    for body in (b"a", b"b", b"c"):
-        ch.publish(name, body)
-    ch.nack(ch.get_one(name).tag)
-    assert ch.get_one(name, no_ack=True).body == b"b"
-    ch.await_count(name, 2)
-    assert ch.drain(name) == [b"a", b"c"]
+    def overtaken(delay: int) -> None:
+        queue = f"{name}-{delay}"
+        ch.queue(queue, {"x-retry-delay": delay})
+        for body in (b"a", b"b", b"c"):
+            ch.publish(queue, body)
+        ch.nack(ch.get_one(queue).tag)
+        assert ch.get_one(queue, no_ack=True).body == b"b"
+        ch.await_count(queue, 2)
+        assert ch.drain(queue) == [b"a", b"c"]
+
+    in_time(overtaken, 200, 6_000)
 
 
 def test_past_the_limit_it_is_dead_lettered(ch: Channel, name: str) -> None:

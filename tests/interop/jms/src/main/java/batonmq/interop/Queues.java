@@ -144,10 +144,13 @@ public final class Queues extends Cases {
 
   public void deliveryDelay() throws Exception {
     Session session = session();
-    Queue queue = session.createQueue(name);
+    inTime(delay -> delayed(session, session.createQueue(name + "-" + delay), delay), 400, 6_000);
+  }
+
+  private static void delayed(Session session, Queue queue, long delay) throws Exception {
     MessageConsumer consumer = session.createConsumer(queue);
     MessageProducer producer = session.createProducer(queue);
-    producer.setDeliveryDelay(400);
+    producer.setDeliveryDelay(delay);
     TextMessage sent = session.createTextMessage("later");
     producer.send(sent);
     producer.setDeliveryDelay(0);

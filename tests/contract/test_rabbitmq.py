@@ -87,6 +87,16 @@ def test_a_stream_is_refused_and_nothing_else_suffers(mq: batonmq.Connection, qu
     assert mq.count(queue) == 0
 
 
+def test_a_stream_whose_messages_rabbitmq_has_counted_is_refused_as_well(
+    mq: batonmq.Connection, channel: BlockingChannel, stream: str
+) -> None:
+    mq.send(stream, b"event")
+    until(lambda: channel.queue_declare(stream, passive=True).method.message_count)
+    for ask in (mq.count, mq.stats):
+        with pytest.raises(batonmq.UnsupportedFeature, match=f"'{stream}' is a stream of RabbitMQ"):
+            ask(stream)
+
+
 def test_a_queue_that_is_a_stream_is_not_declared_over(mq: batonmq.Connection, stream: str) -> None:
     with pytest.raises(batonmq.PreconditionFailed, match=f"^'{stream}' is there as a stream, which is no queue$"):
         mq.declare(stream)

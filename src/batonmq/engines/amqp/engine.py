@@ -252,16 +252,12 @@ class AmqpEngine(Engine):
         def ask(channel: Channel) -> None:
             def answered(frame: Method) -> None:
                 ready, consumers = int(frame.method.message_count), int(frame.method.consumer_count)
-                found = told(ready, consumers)
-                if ready or not self._link.product.is_rabbitmq():
-                    _finish(channel, future, found)
-                    return
-                # RabbitMQ reports a stream as empty, whatever it holds.
-                self._unless_stream(queue, lambda: _finish(channel, future, found), future)
+                _finish(channel, future, told(ready, consumers))
 
             channel.queue_declare(queue, passive=True, callback=answered)
 
-        self._ask(ask, future)
+        # RabbitMQ reports a stream as empty, and some seconds later with all that it holds.
+        self._unless_stream(queue, lambda: self._ask(ask, future), future)
         return future
 
     def purge(self, queue: str) -> Future[int]:

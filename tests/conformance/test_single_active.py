@@ -6,6 +6,7 @@ import pytest
 from pamqp.common import FieldTable
 
 from tests.conftest import Connect
+from tests.support.marks import differs_from
 from tests.support.wire import Channel, channel_error
 
 SINGLE: FieldTable = {"x-single-active-consumer": True}
@@ -84,3 +85,45 @@ def test_all_consumers_are_counted(ch: Channel, name: str) -> None:
     ch.consume(name)
     ch.consume(name)
     assert ch.queue(name, passive=True).consumer_count == 2
+
+
+LATE_ELSEWHERE = differs_from("rabbitmq", why="it cancels the consumer that is late, or closes its channel")
+
+
+@LATE_ELSEWHERE
+def test_one_that_holds_messages_for_too_long_hands_over_to_the_next(ch: Channel, other: Channel, name: str) -> None:
+    ch.queue(name, {**SINGLE, "x-consumer-timeout": 200})
+    ch.qos(2)
+    ch.consume(name, "late")
+    for number in range(4):
+        ch.publish(name, b"%d" % number)
+    held = ch.messages(2)
+    other.consume(name, "next", no_ack=True)
+    # In the order of the queue: what the late one had comes before the rest.
+    assert [content.body for content in other.messages(4)] == [b"0", b"1", b"2", b"3"]
+    # The late one is served no more, whatever it settles, while the other one is there.
+    for content in held:
+        ch.ack(content.tag)
+    ch.publish(name, b"4")
+    assert other.message().body == b"4"
+    other.cancel("next")
+    ch.publish(name, b"5")
+    assert ch.message().body == b"5"
+
+
+@LATE_ELSEWHERE
+@pytest.mark.parametrize("how", ["ack", "nack", "reject"])
+def test_one_that_is_late_comes_back_into_the_line_with_its_last_settlement(
+    ch: Channel, other: Channel, name: str, how: str
+) -> None:
+    ch.queue(name, SINGLE)
+    ch.qos(1)
+    ch.consume(name, "first", arguments={"x-consumer-timeout": 200})
+    ch.publish(name, b"a")
+    held = ch.message()
+    other.qos(1)
+    other.consume(name, "second", arguments={"x-consumer-timeout": 2_000})
+    assert other.message().body == b"a"
+    getattr(ch, how)(held.tag)
+    # Now the second is late.
+    assert ch.message().body == b"a"

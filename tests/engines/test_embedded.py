@@ -349,3 +349,39 @@ def test_one_message_with_an_invalid_header_keeps_all_others_out(engine: Embedde
         engine.transact([("orders", message) for message in messages], [])
     assert engine.count("orders").get() == 0
     engine.close()
+
+
+def test_a_single_consumer_that_holds_a_message_for_too_long_hands_over(tmp_path: Path) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("jobs", single_consumer=True)
+        mq.send_many("jobs", [b"1", b"2"])
+        with mq.receiver("jobs", lease=0.1) as stuck, mq.receiver("jobs", prefetch=2) as following:
+            (held,) = stuck.receive(1, wait=SOON)
+            assert held.body == b"1"
+            taken: list[batonmq.Delivery] = []
+            while len(taken) < 2:
+                taken += following.receive(2, wait=SOON)
+            assert [delivery.body for delivery in taken] == [b"1", b"2"]
+            # It stands by from now on, settled or not, and takes over when the other one goes.
+            with pytest.raises(batonmq.LeaseLost):
+                held.accept()
+            assert stuck.receive(1, wait=0) == []
+            following.close()
+            assert [delivery.body for delivery in stuck.receive(1, wait=SOON)] == [b"1"]
+
+
+@pytest.mark.parametrize("how", ["accept", "ask"])
+def test_a_single_consumer_that_was_late_is_served_again_when_it_shows_that_it_is_there(
+    tmp_path: Path, how: str
+) -> None:
+    with batonmq.connect(tmp_path / "queues.db") as mq:
+        mq.declare("jobs", single_consumer=True)
+        mq.send("jobs", b"1")
+        with mq.receiver("jobs", lease=0.1) as first, mq.receiver("jobs", lease=0.1) as second:
+            (held,) = first.receive(1, wait=SOON)
+            (other,) = second.receive(1, wait=SOON)
+            if how == "accept":
+                with pytest.raises(batonmq.LeaseLost):
+                    held.accept()
+            (again,) = first.receive(1, wait=SOON)
+            assert (other.body, again.body, again.delivery_count) == (b"1", b"1", 3)

@@ -54,10 +54,17 @@ class Holder(Consumer):
     queue: Queue
 
     def __init__(
-        self, driven: Driven, prefetch: int = 1, *, queue: str = "q", arguments: Mapping[str, FieldValue] | None = None
+        self,
+        driven: Driven,
+        prefetch: int = 1,
+        *,
+        queue: str = "q",
+        priority: int = 0,
+        arguments: Mapping[str, FieldValue] | None = None,
     ) -> None:
-        super().__init__(driven.operations.find_queue(queue), "holder", arguments=arguments)
+        super().__init__(driven.operations.find_queue(queue), "holder", priority=priority, arguments=arguments)
         self.prefetch = prefetch
+        self.heard: list[bool] = []
         self.held: list[QueuedMessage] = []
         self.seen: list[str] = []
         self.taken_back: list[str] = []
@@ -74,6 +81,9 @@ class Holder(Consumer):
 
     def cancelled(self) -> None:
         """Its queue is gone."""
+
+    def activity_changed(self) -> None:
+        self.heard.append(self.queue.active is self)
 
     def revoked(self, queued: QueuedMessage) -> None:
         self.taken_back.append(queued.message.body.decode())

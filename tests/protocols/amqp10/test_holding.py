@@ -176,3 +176,28 @@ def test_a_delay_that_is_none_ends_the_session(client: Client, driven: Driven, d
     first = one(client.read(), Delivery)
     came = client.settle(first.delivery_id, Modified(message_annotations={DELAY: delay}))
     assert condition_of(one(came, End)) == "amqp:invalid-field"
+
+
+def test_a_single_active_link_that_is_late_hands_over_and_both_are_told(client: Client, driven: Driven) -> None:
+    driven.queue("single", x_single_active_consumer=True)
+    active = Symbol("rabbitmq:active")
+
+    def heard(came: list[object]) -> list[tuple[object, object]]:
+        return [(flow.handle, flow.properties[active]) for flow in of(came, Flow) if flow.properties]
+
+    driven.publish("a", queue="single")
+    driven.publish("b", queue="single")
+    client.receiver("/queues/single", 1, name="first", properties={TIMEOUT: UInt(500)})
+    held = one(client.read(), Delivery)
+    client.receiver("/queues/single", 2, name="second", properties={TIMEOUT: UInt(5_000)})
+    client.read()
+    driven.wait(0.6)
+    came = client.read()
+    assert [each.body for each in of(came, Delivery)] == [b"a", b"b"]
+    assert heard(came) == [(0, False), (1, True)]
+    # Once it has settled what was late it stands by, until the other is late.
+    assert heard(client.settle(held.delivery_id, Accepted())) == []
+    driven.wait(5.1)
+    assert heard(client.read()) == [(1, False), (0, True)]
+    client.credit(0, 2, delivery_count=1)
+    driven.settle()

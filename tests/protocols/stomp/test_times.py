@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.driven import Driven
-from tests.support.stomp import Client, bodies, only, refused, settings
+from tests.support.stomp import Client, bodies, connected, only, publish, refused, settings
 
 QUEUE = "/queue/q"
 
@@ -207,3 +207,17 @@ def test_groups_of_jms_are_kept_together(driven: Driven) -> None:
         sender.put("SEND", {"destination": QUEUE, "JMSXGroupID": "g"}, str(number))
     sender.read()
     assert sorted([bodies(first.read()), bodies(second.read())]) == [[], ["0", "1", "2", "3"]]
+
+
+def test_a_single_active_subscription_that_is_late_hands_over(driven: Driven) -> None:
+    driven.queue("single", x_single_active_consumer=True, x_consumer_timeout=1_000)
+    slow, other = connected(driven), connected(driven)
+    publish(driven, "a", "b", queue="single")
+    (held,) = slow.subscribe("/amq/queue/single", ack="client-individual", prefetch_count="1")
+    assert other.subscribe("/amq/queue/single", ack="client-individual", prefetch_count="2") == []
+    driven.wait(1.1)
+    assert (bodies(slow.read()), bodies(other.read())) == ([], ["a", "b"])
+    assert bodies(slow.ack(held)) == []
+    # The other one is late now, and the first one can take messages again.
+    driven.wait(1.1)
+    assert bodies(slow.read()) == ["a"]

@@ -10,6 +10,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 from batonmq.broker.features.revoked import take_back
+from batonmq.broker.model.consumer import Consumer
 from batonmq.broker.model.scheduler import WORK
 from batonmq.queued import HELD, QueuedMessage
 
@@ -92,15 +93,37 @@ class AckTimeouts:
         if heap and not self.queue.deleted:
             if heap[0][0] <= now:
                 self.queue.scheduler.soon(WORK, self.work)
+                if self.queue.consumers.is_handing_over:
+                    # Only when all of it is back does the next consumer get it, in its order.
+                    return done
             else:
                 self._arm(heap[0][0])
+        self.queue.choose_active()
         return done
+
+    def hurry(self, holder: Consumer) -> bool:
+        """Have all that a consumer holds taken back as soon as possible; False: it holds nothing that is watched."""
+        now = self.queue.scheduler.clock.monotonic()
+        is_any = False
+        heap = self._heap
+        for at, (deadline, number, queued, returns) in enumerate(heap):
+            if queued.holder is holder and self._counts(heap[at]):
+                heap[at] = (min(deadline, now), number, queued, returns)
+                is_any = True
+        if is_any:
+            heapq.heapify(heap)
+            self.queue.scheduler.soon(WORK, self.work)
+        return is_any
 
     def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
         """Put the message into another object. Its consumer keeps the old one, which has no effect any more."""
-        heir = take_back(queued, self.queue)
-        if queued.holder is not None:
-            queued.holder.revoked(queued)
+        holder = queued.holder
+        consumer = holder if isinstance(holder, Consumer) else None
+        heir = take_back(queued, self.queue, consumer)
+        if consumer is not None:
+            self.queue.consumers.fell_late(consumer)
+        if holder is not None:
+            holder.revoked(queued)
         return heir
 
     def stop(self) -> None:

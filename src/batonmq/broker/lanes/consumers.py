@@ -12,7 +12,7 @@ from operator import neg
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from batonmq.broker.model.consumer import Consumer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Consumers:
     """The consumers of a queue, oldest first, and counts of their special demands."""
 
-    __slots__ = ("_all", "choosy", "exclusive", "special")
+    __slots__ = ("_active", "_all", "_late", "choosy", "exclusive", "is_handing_over", "special")
 
     def __init__(self) -> None:
         # Each consumer with the counters below that include it.
@@ -29,6 +29,12 @@ class Consumers:
         self.choosy = 0
         self.special = 0
         self.exclusive = 0
+        # The one that is served if there is only one such; None: not chosen yet.
+        self._active: Consumer | None = None
+        # Those that have not settled deliveries which were taken back, and how many.
+        self._late: dict[Consumer, int] = {}
+        self.is_handing_over = False
+        """Is the active one late, and served no more, while what it holds goes back for the next?"""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -40,9 +46,47 @@ class Consumers:
         return consumer in self._all
 
     @property
-    def first(self) -> Consumer | None:
-        """The oldest consumer; None: there is none."""
-        return next(iter(self._all), None)
+    def active(self) -> Consumer | None:
+        """The consumer that is served in a queue with a single active consumer; None: there is none."""
+        if self._active is None:
+            able = (consumer for consumer in self._all if consumer not in self._late)
+            self._active = self._next_of(able) or self._next_of(self._all)
+        return self._active
+
+    def successor(self) -> Consumer | None:
+        """The one to serve instead of the active one, which is late; None: it is not, or no other can take anything."""
+        if self.active not in self._late:
+            return None
+        return self._next_of(consumer for consumer in self._all if consumer not in self._late)
+
+    def _next_of(self, consumers: Iterable[Consumer]) -> Consumer | None:
+        """The oldest of the highest priority; None: there is none."""
+        if not self.special:
+            return next(iter(consumers), None)
+        return max(consumers, key=lambda consumer: consumer.priority, default=None)
+
+    def hand_over(self, is_handing_over: bool) -> None:
+        """Note that the active consumer is being replaced, or that it stays."""
+        self.is_handing_over = is_handing_over
+
+    def activate(self, consumer: Consumer) -> None:
+        """Serve this consumer from now on."""
+        self._active = consumer
+        self.is_handing_over = False
+
+    def fell_late(self, consumer: Consumer) -> None:
+        """Note that a delivery was taken back from a consumer."""
+        if consumer in self._all:
+            self._late[consumer] = self._late.get(consumer, 0) + 1
+
+    def caught_up(self, consumer: Consumer) -> bool:
+        """Note that a consumer has settled a delivery that was taken back; returns whether that was the last."""
+        count = self._late.get(consumer, 0)
+        if count > 1:
+            self._late[consumer] = count - 1
+            return False
+        self._late.pop(consumer, None)
+        return count == 1
 
     def add(self, consumer: Consumer) -> None:
         """Add a consumer that has subscribed."""
@@ -53,6 +97,10 @@ class Consumers:
     def remove(self, consumer: Consumer) -> None:
         """Remove a consumer."""
         self._count(self._all.pop(consumer), -1)
+        self._late.pop(consumer, None)
+        if consumer is self._active:
+            self._active = None
+            self.is_handing_over = False
 
     def _count(self, counted: tuple[bool, bool, bool], by: int) -> None:
         is_choosy, is_special, is_exclusive = counted

@@ -287,6 +287,14 @@ class QueueState(LaneOwner):
         """The bytes of the delayed messages."""
 
     @abstractmethod
+    def choose_active(self) -> None:
+        """Hand the queue over if its single active consumer is late, and another can take messages."""
+
+    @abstractmethod
+    def caught_up(self, consumer: Consumer) -> None:
+        """A consumer has settled a delivery that was taken back."""
+
+    @abstractmethod
     def withdraw(self, consumer: Consumer) -> None:
         """Remove a consumer from the ready ones: it has no room for now."""
 

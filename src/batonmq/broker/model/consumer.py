@@ -154,8 +154,8 @@ class Consumer(Holder):
     def settled_late(self, queued: QueuedMessage) -> None:
         """A delivery that was taken back has been settled after all, which had no other effect."""
 
-    def became_active(self) -> None:
-        """The queue has a single active consumer, and from now on that is this one: the one before has left."""
+    def activity_changed(self) -> None:
+        """The queue has a single active consumer, and from now on that is this one, or no longer is."""
 
     def subscriber(self) -> Subscriber | None:
         """Its owner, for listings; None: no connected client."""

@@ -211,7 +211,7 @@ class FeaturedQueue(QueueState):
 
     def offer(self, consumer: Consumer) -> None:
         """Add a consumer to the ready ones: it has room, or has room again."""
-        if not consumer.waiting and not (self.settings.single_active and self.active is not consumer):
+        if not consumer.waiting and (not self.settings.single_active or self._serves(consumer)):
             self.ready_consumers.join(consumer)
             if not self.touched:
                 self.touch()
@@ -230,10 +230,20 @@ class FeaturedQueue(QueueState):
     def stop_draining(self, consumer: Consumer) -> None:
         self.draining.pop(consumer, None)
 
+    def begin(self, consumer: Consumer) -> None:
+        """Serve a consumer if it has room, or have it ask when it has."""
+        if consumer.has_room():
+            self.offer(consumer)
+        else:
+            consumer.passed_over()
+
     @property
     def active(self) -> Consumer | None:
-        """The consumer that is served in a queue with a single active consumer: the oldest."""
-        return self.consumers.first
+        """The consumer that is served in a queue with a single active consumer."""
+        return self.consumers.active
+
+    def _serves(self, consumer: Consumer) -> bool:
+        return self.active is consumer and not self.consumers.is_handing_over
 
     # ------------------------------------------------------------------ what is counted, and leaves
 

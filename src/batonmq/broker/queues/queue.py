@@ -27,6 +27,7 @@ from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
 from batonmq.broker.queues.returning import AT_ONCE, Returning
+from batonmq.broker.queues.single_active import choose_active
 from batonmq.queued import DELAYED, DURABLE, HELD, IN_MEMORY, READY, settle_all
 from batonmq.store.records import POSITION_MASK
 
@@ -425,19 +426,14 @@ class Queue(FeaturedQueue):
         if self.selection is not None:
             self.selection.consumers_changed()
         self.used()
-        self._begin(consumer)
-
-    def _begin(self, consumer: Consumer) -> None:
-        if consumer.has_room():
-            self.offer(consumer)
-        else:
-            consumer.passed_over()
+        self.begin(consumer)
+        self.choose_active()
 
     def unsubscribe(self, consumer: Consumer) -> None:
         """Remove a consumer; it keeps the messages it holds. An auto-delete queue goes with its last one."""
         if consumer not in self.consumers:
             return
-        was_active = consumer is self.active
+        was_active = self.settings.single_active and consumer is self.active
         self.withdraw(consumer)
         self.stop_draining(consumer)
         self.consumers.remove(consumer)
@@ -448,9 +444,19 @@ class Queue(FeaturedQueue):
         if not self.consumers:
             if self.auto_delete and not self.deleted:
                 self._remove(self)
-        elif was_active and self.settings.single_active and (active := self.active) is not None:
-            active.became_active()
-            self._begin(active)
+        elif was_active and (active := self.active) is not None:
+            active.activity_changed()
+            self.begin(active)
+        else:
+            self.choose_active()
+
+    def choose_active(self) -> None:
+        if self.settings.single_active and not self.deleted:
+            choose_active(self)
+
+    def caught_up(self, consumer: Consumer) -> None:
+        if self.consumers.caught_up(consumer):
+            self.choose_active()
 
     def remove(self) -> None:
         """Ask its virtual host to delete it."""

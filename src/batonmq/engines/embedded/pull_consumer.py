@@ -72,6 +72,7 @@ class PullConsumer(Consumer):
         "_is_announced",
         "_is_noted",
         "_last_tag",
+        "_late",
         "_on_late",
         "_over",
         "_prefetch",
@@ -91,6 +92,8 @@ class PullConsumer(Consumer):
         self._demand = 0
         # By number: a late message that comes again must not be settled under its old number.
         self._held: dict[int, QueuedMessage] = {}
+        # Those that were taken back, until it settles them or asks for others: both show that it is not stuck.
+        self._late: dict[int, QueuedMessage] = {}
         self._last_tag = 0
         self._arrived: list[tuple[int, QueuedMessage]] = []
         self._is_announced = False
@@ -129,6 +132,7 @@ class PullConsumer(Consumer):
         for tag, held in self._held.items():
             if held is queued:
                 del self._held[tag]
+                self._late[tag] = queued
                 if self._on_late is not None:
                     self._on_late(tag)
                 self._has_room_again()
@@ -137,6 +141,7 @@ class PullConsumer(Consumer):
     def cancelled(self) -> None:
         self._over = over = NotFound(f"queue '{self.source.name}' was deleted")
         self._held.clear()
+        self._late.clear()
         self._arrived.clear()
         requests, self._requests = self._requests, deque()
         for request in requests:
@@ -149,6 +154,8 @@ class PullConsumer(Consumer):
         if self._over is not None:
             # Not the object raised to others: each raise has its own traceback.
             raise type(self._over)(str(self._over))
+        while self._late:
+            self._caught_up(self._late.popitem()[1])
         self._requests.append(request)
         self._demand += request.most
         if self.has_room():
@@ -188,11 +195,18 @@ class PullConsumer(Consumer):
         """Take a held message for settling. Raises LeaseLost if it is not held any more."""
         queued = self._held.pop(tag, None)  # type: ignore[call-overload]
         if queued is None:
+            late = self._late.pop(tag, None)  # type: ignore[call-overload]
+            if late is not None:
+                self._caught_up(late)
             raise lost()
         if self.source.selection is not None:
             # Another consumer may wait for its group; without room here, the queue would not look for one.
             self.source.touch()
         return queued  # type: ignore[no-any-return]
+
+    def _caught_up(self, late: QueuedMessage) -> None:
+        """Settle a message that was taken back: without effect, but the queue serves it again."""
+        late.settlement.accept(late)
 
     def holds(self, tag: object) -> bool:
         """Is the message here, unsettled?"""
@@ -299,6 +313,7 @@ class PullConsumer(Consumer):
         self._over = self._over or error or Closed("the receiver was closed")
         self.source.unsubscribe(self)
         held, self._held = list(self._held.values()), {}
+        self._late.clear()
         self._arrived.clear()
         if held:
             self.source.release(held)

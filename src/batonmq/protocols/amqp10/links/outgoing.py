@@ -148,7 +148,7 @@ class OutgoingLink(Receiver):
             if not self._credit.left:
                 self.withdraw()
 
-    def became_active(self) -> None:
+    def activity_changed(self) -> None:
         # Before our attach the client does not know the link; what it is by then is said after it.
         if self._is_attached:
             self._say_whether_active()

@@ -146,6 +146,24 @@ def test_rights(driven: Driven) -> None:
     assert Linked(driven, user=limited(read="^q$")).source("q").queue.name == "q"
 
 
+def test_a_subscription_that_its_user_may_not_read_leaves_nothing_behind(driven: Driven) -> None:
+    blind = limited(configure=".*", write=".*", read="^amq.topic$")
+    linked = Linked(driven, user=blind)
+    with pytest.raises(AccessRefused):
+        linked.source("topic://t")
+    with pytest.raises(AccessRefused):
+        linked.source("topic://t", "shared")
+    with pytest.raises(AccessRefused):
+        linked.subscription("t")
+    assert linked.queues == {}
+    assert linked.operations.owned == {}
+    # Nor does an earlier one give way.
+    before = Linked(driven).subscription("t").queue
+    with pytest.raises(AccessRefused):
+        linked.subscription("other")
+    assert linked.queues == {before.name: before}
+
+
 def test_a_subscription_that_is_refused_leaves_nothing_behind(driven: Driven) -> None:
     linked = Linked(driven, user=limited(configure=".*", write=".*", read="^amq.gen-"))
     with pytest.raises(AccessRefused):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.arguments import ARGUMENTS
@@ -13,12 +14,12 @@ from batonmq.broker.operations.bindings import Bindings
 from batonmq.broker.operations.checks import MANAGEMENT, clean, locked
 from batonmq.broker.routing.exchanges import ALTERNATE_EXCHANGE, EXCHANGE_TYPES, Exchange, ExchangeOptions
 from batonmq.broker.routing.exchanges.delayed import TYPE_ARGUMENT
-from batonmq.errors import AccessRefused, PreconditionFailed
+from batonmq.errors import AccessRefused, BrokerError, PreconditionFailed
 from batonmq.field_encoding import type_name
 from batonmq.fields import NAME_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from batonmq.broker.queues.queue import Queue
     from batonmq.fields import FieldValue
@@ -246,6 +247,15 @@ class Declarations(Bindings):
         """Delete a queue that this connection created for itself, whatever the user's rights."""
         self.owned.pop(queue.name, None)
         self.vhost.remove_queue(queue)
+
+    @contextmanager
+    def taken_back_if_refused(self, queue: Queue) -> Iterator[None]:
+        """Delete a queue that this connection just declared if what it was declared for is refused."""
+        try:
+            yield
+        except BrokerError:
+            self.take_back(queue)
+            raise
 
     def forget_owned(self, name: str) -> None:
         """Forget an exclusive queue of the connection that is deleted already."""

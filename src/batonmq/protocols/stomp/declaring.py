@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import blake2b
 from secrets import token_urlsafe
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from batonmq.broker.model.arguments import ARGUMENTS
 from batonmq.broker.model.declared import require_equivalent
-from batonmq.errors import BrokerError, NotFound, PreconditionFailed
+from batonmq.errors import NotFound, PreconditionFailed
 from batonmq.fields import LongLong
 from batonmq.protocols.sessions.customs import CustomaryQueues
 from batonmq.protocols.sessions.topics import TOPIC_EXCHANGE, has_subscribers
@@ -26,7 +26,7 @@ from batonmq.protocols.stomp.failures import StompFailure
 from batonmq.protocols.stomp.headers import flag, integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from batonmq.broker import Operations, Queue
     from batonmq.fields import FieldValue
@@ -164,7 +164,7 @@ class Declaring:
                 arguments=arguments,
                 defaults=self._customary.defaults(name, arguments),
             )
-            with self._taken_back(queue):
+            with operations.taken_back_if_refused(queue):
                 self._customary.complete(queue, address)
             return queue
         self._customary.complete(queue, address)
@@ -203,20 +203,11 @@ class Declaring:
             arguments=arguments,
             defaults=self._customary.defaults(name, arguments),
         )
-        with self._taken_back(queue) if is_new else nullcontext():
+        with operations.taken_back_if_refused(queue) if is_new else nullcontext():
             operations.require_readable(queue.name)
             self._customary.complete(queue)
             operations.bind_queue(queue.name, destination.exchange, destination.routing_key, {})
         return queue, durable
-
-    @contextmanager
-    def _taken_back(self, queue: Queue) -> Iterator[None]:
-        """A context manager that deletes a queue just declared if the rest fails."""
-        try:
-            yield
-        except BrokerError:
-            self._operations.take_back(queue)
-            raise
 
     def temporary_queue(self, own_name: str) -> str:
         """The name of the queue for a client's temporary name, declared on first use. Raises BrokerError."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, cast
 
-from batonmq.errors import AccessRefused
 from batonmq.protocols.amqp10 import conditions
 from batonmq.protocols.amqp10.codec.performatives import Source
 from batonmq.protocols.amqp10.failures import LinkFailure
@@ -91,11 +90,8 @@ class DynamicNodes:
         # A node that may outlive its link may be used by others, too.
         queue = self._operations.declare_queue("", exclusive=policy == ON_CLOSE, arguments=arguments)
         if isinstance(terminus, Source):
-            try:
+            with self._operations.taken_back_if_refused(queue):
                 self._operations.require_readable(queue.name)
-            except AccessRefused:
-                self._operations.take_back(queue)
-                raise
         lifetimes_of(self._operations.vhost).add(queue.name, policy, has_creator=True)
         return queue
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batonmq.broker.model.declared import require_equivalent
-from batonmq.errors import BrokerError, NotFound
+from batonmq.errors import NotFound
 from batonmq.protocols.amqp10.nodes.addresses import QUEUE
 from batonmq.protocols.sessions.customs import CustomaryQueues
 
@@ -62,11 +62,8 @@ class NamedQueues:
         queue = self._operations.declare_queue(
             name, durable=True, arguments=arguments, defaults=self._customary.defaults(name, arguments)
         )
-        try:
+        with self._operations.taken_back_if_refused(queue):
             self._customary.complete(queue, address.topic)
-        except BrokerError:
-            self._operations.take_back(queue)
-            raise
         return queue
 
     def _check(self, queue: Queue, address: Address, arguments: Mapping[str, FieldValue]) -> None:

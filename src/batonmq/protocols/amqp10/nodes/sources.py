@@ -126,7 +126,6 @@ class Sources:
         capabilities = _in_force(source, _OF_SUBSCRIPTIONS)
         arguments = arguments_in(attach.properties)
         queue, has_name = self._subscriptions.open(to, source, attach.name, filters, capabilities, arguments)
-        self._operations.require_readable(queue.name)
         is_node = has_name and lifetimes_of(self._operations.vhost).has(queue.name)
         opened = OpenedSource(
             queue,

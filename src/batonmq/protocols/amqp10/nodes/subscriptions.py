@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batonmq.errors import BrokerError, PreconditionFailed, ResourceLocked
+from batonmq.errors import NotFound, PreconditionFailed, ResourceLocked
 from batonmq.fields import LongLong
 from batonmq.protocols.amqp10.nodes.lifetimes import lifetimes_of
 from batonmq.protocols.amqp10.nodes.termini import ON_NO_LINKS, is_durable, seconds_of
@@ -67,7 +67,10 @@ class Subscriptions:
         capabilities: tuple[str, ...],
         arguments: dict[str, FieldValue],
     ) -> tuple[Queue, bool]:
-        """Create or find the queue for a source; and does it outlive the link? Raises BrokerError."""
+        """Create or find the queue for a source, which the user may read; and does it outlive the link?
+
+        Raises BrokerError, and leaves nothing behind then.
+        """
         if address.exchange != TOPIC_EXCHANGE:
             # Leave nothing behind if the exchange is missing.
             self._operations.find_exchange(address.exchange)
@@ -84,7 +87,9 @@ class Subscriptions:
                 lifetimes.add(name, ON_NO_LINKS, has_creator=False)
             return queue, True
         queue = self._operations.declare_queue("", exclusive=True, auto_delete=True, arguments=arguments)
-        self._bind(queue, address)
+        with self._operations.taken_back_if_refused(queue):
+            self._operations.require_readable(queue.name)
+            self._bind(queue, address)
         return queue, False
 
     def find(self, link: str, capabilities: tuple[str, ...]) -> Queue | None:
@@ -108,9 +113,12 @@ class Subscriptions:
 
     def _named(self, name: str, address: Address, arguments: dict[str, FieldValue], *, is_lasting: bool) -> Queue:
         operations = self._operations
-        existing = operations.vhost.queues.get(name)
-        if existing is not None:
-            queue = operations.find_queue(name)
+        try:
+            # First of all: without the right to read, none is left behind, and no earlier one gives way.
+            queue = operations.require_readable(name)
+        except NotFound:
+            pass
+        else:
             if self._is_of(queue, address, arguments.get(SELECTOR)):
                 queue.used()
                 return queue
@@ -121,9 +129,13 @@ class Subscriptions:
             arguments={**arguments, ADDRESS: address.text},
             defaults=self._customary.defaults(name, arguments),
         )
-        self._customary.complete(queue)
-        self._bind(queue, address)
+        with operations.taken_back_if_refused(queue):
+            self._customary.complete(queue)
+            self._bind(queue, address)
         return queue
+
+    def _bind(self, queue: Queue, address: Address) -> None:
+        self._operations.bind_queue(queue.name, address.exchange, address.routing_key or "", {})
 
     def _is_of(self, queue: Queue, address: Address, selector: FieldValue) -> bool:
         """Is it the queue of this subscription, and not of an earlier one with the same name?"""
@@ -142,11 +154,3 @@ class Subscriptions:
         if queue.consumers:
             raise ResourceLocked(f"{described} is to another address, or has another selector, and is in use")
         self._operations.delete_queue(queue.name)
-
-    def _bind(self, queue: Queue, address: Address) -> None:
-        """Bind a queue that was just declared, and delete it if that is refused."""
-        try:
-            self._operations.bind_queue(queue.name, address.exchange, address.routing_key or "", {})
-        except BrokerError:
-            self._operations.take_back(queue)
-            raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Any, Final, get_args
@@ -20,11 +19,11 @@ from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.claims import Claims
 from batonmq.engines.shared.engine import SharedEngine
-from batonmq.engines.shared.guest import Guest
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.roll import Roll
+from batonmq.engines.shared.serving import Guests
 from batonmq.engines.values import Incoming, QueueOptions
 from batonmq.errors import BatonError
 from batonmq.store import MemoryStore
@@ -262,10 +261,10 @@ class GuestAttack:
 def _serve_another() -> None:
     """A good owner is a good owner to the next connection."""
     core = Core(MemoryStore(), serves=False)
+    guests = Guests(core, Claims(core, Roll(NOWHERE), {}), None)
     here, there = socket.socketpair()
-    ended = threading.Event()
     try:
-        Guest(core, there, Claims(core, Roll(NOWHERE), {}), lambda _: ended.set(), lambda: True).start()
+        guests.adopt(there)
         link = Link(here)
         link.greet()
         engine = SharedEngine(NOWHERE, Reached(link, None))
@@ -275,8 +274,8 @@ def _serve_another() -> None:
             ensure(engine.count("q").get() == 1, "the next connection is not served")
         finally:
             engine.close()
-        ensure(ended.wait(SECONDS), "a guest that has gone is served on")
     finally:
+        guests.close()
         core.close()
 
 

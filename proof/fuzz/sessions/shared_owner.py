@@ -6,7 +6,6 @@ import contextlib
 import select
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Hashable, Iterator
 from pathlib import Path
@@ -20,12 +19,12 @@ from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.claims import Claims
 from batonmq.engines.shared.engine import SharedEngine
-from batonmq.engines.shared.guest import Guest
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered, WireMessage
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.roll import Roll
+from batonmq.engines.shared.serving import Guests
 from batonmq.engines.values import QueueOptions
 from batonmq.properties import Properties
 from batonmq.store import MemoryStore, SqliteStore, Store
@@ -88,27 +87,33 @@ class OwnerAttack:
             store = SqliteStore(self._path, serves=False)
         self._core = Core(store, serves=False)
         self._claims = Claims(self._core, Roll(self._path), {})
+        self._guests = Guests(self._core, self._claims, None)
 
     def run(self) -> Hashable:
         """Do it; tells what became of it."""
         try:
-            here, ended = self._guest()
-            with here:
+            with self._connected() as here:
                 heard = _talk(here, b"".join(self._said()))
                 # Its end of the connection is closed.
-            ensure(ended.wait(SECONDS), "a guest that has gone is served on")
+            self._await_the_end("a guest that has gone is served on")
             self._serve_another()
             return len(heard).bit_length(), _kinds(heard)
         finally:
+            self._guests.close()
             self._core.close()
             for path in Path(self._path).parent.glob("store.db*") if self._path != NOWHERE else ():
                 path.unlink()
 
-    def _guest(self) -> tuple[socket.socket, threading.Event]:
+    def _connected(self) -> socket.socket:
         here, there = socket.socketpair()
-        ended = threading.Event()
-        Guest(self._core, there, self._claims, lambda _: ended.set(), lambda: True).start()
-        return here, ended
+        self._guests.adopt(there)
+        return here
+
+    def _await_the_end(self, otherwise: str) -> None:
+        end = time.monotonic() + SECONDS
+        while self._guests.count:
+            ensure(time.monotonic() < end, otherwise)
+            time.sleep(0.0005)
 
     # ------------------------------------------------------------------ what it says
 
@@ -155,8 +160,7 @@ class OwnerAttack:
     # ------------------------------------------------------------------ who comes after it
 
     def _serve_another(self) -> None:
-        here, ended = self._guest()
-        link = Link(here)
+        link = Link(self._connected())
         link.greet()
         engine = SharedEngine(NOWHERE, Reached(link, None))
         try:
@@ -169,7 +173,7 @@ class OwnerAttack:
             subscription.close().get()
         finally:
             engine.close()
-        ensure(ended.wait(SECONDS), "the next process is served after its end")
+        self._await_the_end("the next process is served after its end")
 
 
 def _talk(peer: socket.socket, data: bytes) -> bytes:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
+import socket
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from batonmq.engines.shared import answers, commands, roll, wire
+from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.socket_path import socket_path_of_note
 from batonmq.engines.values import QueueOptions
@@ -51,18 +51,31 @@ WORDS = (
 )
 
 
-def _frames(read: Callable[[BinaryIO], Numbered | None]) -> Take:
+def _frames(read: Callable[[FrameStream], Numbered | None]) -> Take:
+    def all_of(data: bytes, found: list[Numbered]) -> None:
+        here, there = socket.socketpair()
+        with here, there:
+            there.sendall(data)
+            there.shutdown(socket.SHUT_WR)
+            stream = FrameStream(here)
+            is_over = False
+            while not is_over:
+                is_over = not stream.receive()
+                while stream.has_frame and (one := read(stream)) is not None:
+                    found.append(one)
+
     def take(data: bytes) -> Hashable:
-        stream = io.BytesIO(data)
-        found: list[str] = []
+        found: list[Numbered] = []
+        said = ""
         try:
-            while (one := read(stream)) is not None:
-                found.append(type(one).__name__)
-                again = read(io.BytesIO(wire.frame(one)))
-                ensure(repr(again) == repr(one), f"{again!r} comes of {one!r}")
+            all_of(data, found)
         except msgspec.DecodeError as error:
-            return tuple(found), str(error)[:24]
-        return tuple(found)
+            said = str(error)[:24]
+        for one in found:
+            again: list[Numbered] = []
+            all_of(wire.frame(one), again)
+            ensure(repr(again) == repr([one]), f"{again!r} comes of {one!r}")
+        return tuple(type(one).__name__ for one in found), said
 
     return take
 
@@ -88,7 +101,7 @@ TARGETS = (
     Target(
         "shared.commands",
         "frames of the socket of a shared file, as its owner reads them, and back",
-        lambda: _frames(wire.read_command),
+        lambda: _frames(wire.next_command),
         (*(wire.frame(one) for one in COMMANDS), b"".join(wire.frame(one) for one in COMMANDS)),
         WORDS,
         4000,

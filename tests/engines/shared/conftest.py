@@ -17,12 +17,14 @@ from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
+from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached, dial
 from batonmq.engines.shared.registry import own_file
 from batonmq.engines.shared.roll import Roll, lives
 from batonmq.engines.values import QueueOptions
+from tests.engines.shared.hearing import read_command
 from tests.support.waiting import until
 
 Connect = Callable[[], Connection]
@@ -58,7 +60,7 @@ class Owner:
 
     def __init__(self, path: str, opening: int) -> None:
         self._peer, here = socket.socketpair()
-        self._commands = self._peer.makefile("rb")
+        self._commands = FrameStream(self._peer)
         self.say(answers.Hello(0, wire.VERSION, 1, opening))
         link = Link(here)
         link.greet()
@@ -76,13 +78,12 @@ class Owner:
         self._peer.sendall(wire.frame(answer))
 
     def hear(self) -> commands.Command:
-        command = wire.read_command(self._commands)
+        command = read_command(self._commands)
         assert command is not None
         return command
 
     def go(self) -> None:
         self._peer.shutdown(socket.SHUT_RDWR)
-        self._commands.close()
         self._peer.close()
 
 

@@ -8,7 +8,6 @@ import socket
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import BinaryIO, cast
 
 import msgspec
 import pytest
@@ -18,11 +17,13 @@ from batonmq.engines.futures import Future
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
+from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.errors import EngineError
 from tests.engines.shared.conftest import Connect
+from tests.engines.shared.hearing import read_command
 
 SOON = 30.0
 RESUME = commands.Resume(0, 4711, 4711, [], [], [], [])
@@ -59,9 +60,9 @@ def test_an_owner_throws_out_who_says_what_means_nothing(
         peer.connect(f"{path}-socket")
         peer.settimeout(SOON)
         peer.sendall(wire.frame(RESUME) + said)
-        with peer.makefile("rb") as stream:
-            while wire.read_answer(stream) is not None:
-                pass
+        stream = FrameStream(peer)
+        while wire.read_answer(stream) is not None:
+            pass
     assert "is not served any more" in caplog.text
     assert "Traceback" not in caplog.text
     mq = guest()
@@ -72,12 +73,12 @@ def test_an_owner_throws_out_who_says_what_means_nothing(
 
 def test_what_is_only_promised_takes_no_memory() -> None:
     here, there = socket.socketpair()
-    with here, there, here.makefile("rb") as stream:
+    with here, there:
         there.sendall(b"\xff\xff\xff\xff some bytes")
         there.shutdown(socket.SHUT_WR)
         tracemalloc.start()
         try:
-            assert wire.read_command(cast("BinaryIO", stream)) is None
+            assert read_command(FrameStream(here)) is None
             assert tracemalloc.get_traced_memory()[1] < 8 << 20
         finally:
             tracemalloc.stop()
@@ -91,13 +92,13 @@ Ask = Callable[[SharedEngine], Future[object]]
 class BadOwner:
     """The other end of an engine's socket."""
 
-    def __init__(self, peer: socket.socket, stream: BinaryIO) -> None:
+    def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
-        self._stream = stream
+        self._stream = FrameStream(peer)
 
     def heard(self) -> Numbered:
         """What the engine says next."""
-        command = wire.read_command(self._stream)
+        command = read_command(self._stream)
         assert command is not None
         return command
 
@@ -109,8 +110,8 @@ class BadOwner:
 def _bad_owner() -> Iterator[tuple[SharedEngine, BadOwner]]:
     """An engine, and whoever answers it, who goes in the end; nobody else can have the file."""
     here, there = socket.socketpair()
-    with closing(there), there.makefile("rb") as stream:
-        owner = BadOwner(there, cast("BinaryIO", stream))
+    with closing(there):
+        owner = BadOwner(there)
         owner.say(answers.Hello(0, wire.VERSION, 4711, 1))
         link = Link(here)
         link.greet()

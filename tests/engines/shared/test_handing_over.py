@@ -18,7 +18,6 @@ from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.values import QueueOptions
 from tests.engines.shared.conftest import Connect, Owner
-from tests.support.waiting import until
 
 SOON = 30.0
 
@@ -260,18 +259,17 @@ def test_what_one_process_holds_at_the_end_of_an_owner_is_not_taken_by_anothers_
     for queue in ("orders", "other"):
         owner.declare(queue, QueueOptions()).get()
     owner.send("orders", [Message(b"1"), Message(b"2")]).get()
-    before = set(threading.enumerate())
     holder, mover = guest(), guest()
     (held,) = holder.receiver("orders").receive(wait=SOON)
 
-    def wait_for_the_other() -> None:
-        points.disarm()
+    def wait_for_the_end() -> None:
         begun.set()
-        until(lambda: sum(one.name == "batonmq-guest" for one in set(threading.enumerate()) - before) == 1)
+        assert stopped.wait(SOON)
 
-    begun = threading.Event()
+    begun, stopped = threading.Event(), threading.Event()
+    points.arm("hand_over.stopped", stopped.set)
     # It asks first how many there are.
-    points.arm("guest.begun", wait_for_the_other, after=1)
+    points.arm("guest.begun", wait_for_the_end, after=1)
     with ThreadPoolExecutor() as pool:
         moving = pool.submit(mover.replay, "orders", "other")
         assert begun.wait(SOON)

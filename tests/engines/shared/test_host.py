@@ -21,7 +21,8 @@ import batonmq
 from batonmq.engines.embedded.engine import EmbeddedEngine
 from batonmq.engines.embedded.ownership import InUse, Ownership
 from batonmq.engines.messages import Message
-from batonmq.engines.shared import answers, commands, host, socket_path, wire
+from batonmq.engines.shared import answers, commands, serving, socket_path, wire
+from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.opening import SILENCE_SECONDS, dial, reach
 from batonmq.engines.shared.registry import own_file
@@ -135,9 +136,9 @@ def test_a_guest_that_cannot_be_understood_is_thrown_out_and_the_owner_goes_on(
         peer.connect(f"{path}-socket")
         peer.settimeout(SOON)
         peer.sendall(b"\0\0\0\4GET ")
-        with peer.makefile("rb") as stream:
-            assert isinstance(wire.read_answer(stream), answers.Hello)
-            assert wire.read_answer(stream) is None
+        stream = FrameStream(peer)
+        assert isinstance(wire.read_answer(stream), answers.Hello)
+        assert wire.read_answer(stream) is None
     guest().send("orders", b"1")
     assert owner.count("orders").get() == 1
 
@@ -163,7 +164,7 @@ def test_a_guest_that_is_gone_gives_back_what_it_held(path: str, owner: Embedded
 def test_a_guest_that_reads_nothing_does_not_keep_the_owner(
     path: str, owner: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(host, "PATIENCE", 0.05)
+    monkeypatch.setattr(serving, "PATIENCE", 0.05)
     owner.declare("orders", QueueOptions()).get()
     owner.send("orders", [Message(bytes(1 << 20))]).get()
     link = dial(f"{path}-socket")

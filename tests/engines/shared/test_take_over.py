@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar, cast, get_args
+from typing import TypeVar, cast, get_args
 
 import pytest
 
@@ -25,11 +25,13 @@ from batonmq.engines.interface import Subscription
 from batonmq.engines.messages import Message
 from batonmq.engines.shared import answers, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
+from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.link import Link
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.engines.shared.opening import Reached
 from batonmq.engines.values import Incoming, QueueOptions
 from tests.engines.shared.conftest import Nursery, is_served_by
+from tests.engines.shared.hearing import read_command
 from tests.support.waiting import until
 
 T = TypeVar("T")
@@ -68,31 +70,31 @@ class Tap:
         self._command, self._row, self._step = command, TABLE[command], step
 
     def _up(self) -> None:
-        with self._guest.makefile("rb") as stream:
-            while (command := self._read(wire.read_command, stream)) is not None:
-                if type(command) is self._command:
-                    self._number = command.receive if isinstance(command, commands.Withdraw) else command.number
-                    if self._step == "not read":
-                        self._is_up = False
-                        self.reached.set()
-                if self._is_up:
-                    with suppress(OSError):
-                        self._owner.sendall(wire.frame(command))
-                if type(command) is self._command and self._row is not None and self._row.answer is None:
+        stream = FrameStream(self._guest)
+        while (command := self._read(read_command, stream)) is not None:
+            if type(command) is self._command:
+                self._number = command.receive if isinstance(command, commands.Withdraw) else command.number
+                if self._step == "not read":
+                    self._is_up = False
                     self.reached.set()
+            if self._is_up:
+                with suppress(OSError):
+                    self._owner.sendall(wire.frame(command))
+            if type(command) is self._command and self._row is not None and self._row.answer is None:
+                self.reached.set()
 
     def _down(self) -> None:
-        with self._owner.makefile("rb") as stream:
-            while (answer := self._read(wire.read_answer, stream)) is not None:
-                is_it = self._row is not None and type(answer) is self._row.answer and self._number >= 0
-                if is_it and (isinstance(answer, answers.Settled) or answer.number == self._number):
-                    if self._step == "not answered":
-                        self._is_down = False
-                    self._say(answer)
+        stream = FrameStream(self._owner)
+        while (answer := self._read(wire.read_answer, stream)) is not None:
+            is_it = self._row is not None and type(answer) is self._row.answer and self._number >= 0
+            if is_it and (isinstance(answer, answers.Settled) or answer.number == self._number):
+                if self._step == "not answered":
                     self._is_down = False
-                    self.reached.set()
-                else:
-                    self._say(answer)
+                self._say(answer)
+                self._is_down = False
+                self.reached.set()
+            else:
+                self._say(answer)
 
     def _say(self, answer: Numbered) -> None:
         if isinstance(answer, answers.Bye):
@@ -102,9 +104,9 @@ class Tap:
                 self._guest.sendall(wire.frame(answer))
 
     @staticmethod
-    def _read(read: Callable[[BinaryIO], T | None], stream: object) -> T | None:
+    def _read(read: Callable[[FrameStream], T | None], stream: FrameStream) -> T | None:
         with suppress(OSError):
-            return read(cast("BinaryIO", stream))
+            return read(stream)
         return None
 
     def cut(self) -> None:

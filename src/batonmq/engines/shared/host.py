@@ -1,29 +1,22 @@
-"""The owner's side: listens, and keeps a guest for each connected process."""
+"""The owner's side: where other processes find it, and what it leaves to the next owner."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import selectors
 import socket
-import threading
-import time
 from pathlib import Path
 
 from batonmq.engines.embedded.core import Core
-from batonmq.engines.forks import when_forked
-from batonmq.engines.shared.claims import LOOK_SECONDS, Claims
-from batonmq.engines.shared.guest import Guest
+from batonmq.engines.shared.claims import Claims
 from batonmq.engines.shared.roll import Roll, expected
-from batonmq.engines.shared.socket_path import HAS_SOCKETS, choose_socket_path, is_trusted, listen
+from batonmq.engines.shared.serving import Guests
+from batonmq.engines.shared.socket_path import HAS_SOCKETS, choose_socket_path, listen
 from batonmq.points import reached
 
 __all__ = ["Host"]
 
 log = logging.getLogger("batonmq.embedded")
-
-# How long all guests together have for their last answers, in seconds.
-PATIENCE = 2.0
 
 
 class Host:
@@ -37,98 +30,45 @@ class Host:
         self.note = ""
         self._core = core
         self._socket_path = ""
-        self._listener: socket.socket | None = None
-        self._guests: set[Guest] = set()
-        self._lock = threading.Lock()
-        self._is_closed = False
-        roll = Roll(path)
+        self._guests: Guests | None = None
+        listener = self._listen(path)
+        try:
+            self.claims = Claims(core, Roll(path), expected(path) if listener else {})
+            if HAS_SOCKETS:
+                self._guests = Guests(core, self.claims, listener)
+        except BaseException:
+            if listener is not None:
+                listener.close()
+            raise
+
+    def _listen(self, path: str) -> socket.socket | None:
         if not HAS_SOCKETS:
-            self.claims = Claims(core, roll, {})
-            return
+            return None
         try:
             self._socket_path, self.note = choose_socket_path(path)
-            self._listener = listen(self._socket_path)
+            return listen(self._socket_path)
         except OSError as error:
-            self.note = ""
+            self.note = self._socket_path = ""
             log.warning("other processes cannot share %s: %s", path, error)
-            self.claims = Claims(core, roll, {})
-            return
-        try:
-            self.claims = Claims(core, roll, expected(path))
-        except BaseException:
-            self._listener.close()
-            raise
-        # Closing a socket does not wake a thread that waits for it; a byte through a pair of sockets does.
-        self._wake, self._woken = socket.socketpair()
-        when_forked(self)
-        self._thread = threading.Thread(target=self._listen, args=(self._listener,), name="batonmq-host", daemon=True)
-        self._thread.start()
-
-    def _listen(self, listener: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
-            while not self._is_closed:
-                if is_waiting := self.claims.is_waiting:
-                    self.claims.look()
-                for key, _ in selector.select(LOOK_SECONDS if is_waiting else None):
-                    if key.fileobj is listener:
-                        self._accept(listener)
-
-    def _accept(self, listener: socket.socket) -> None:
-        try:
-            peer, _ = listener.accept()
-        except OSError as error:
-            # Out of file descriptors, or the peer is gone already: it tries again.
-            log.warning("a process could not be served: %s", error)
-            time.sleep(0.05)
-            return
-        if is_trusted(peer):
-            self.adopt(peer)
-        else:
-            peer.close()
+            return None
 
     def adopt(self, peer: socket.socket) -> None:
         """Serve the process at the other end, and close this socket at the end."""
-        peer.setblocking(True)
-        with self._lock:
-            if self._is_closed:
-                peer.close()
-                return
-            guest = Guest(self._core, peer, self.claims, self._guests.discard, lambda: len(self._guests) == 1)
-            self._guests.add(guest)
-            guest.start()
+        assert self._guests is not None
+        self._guests.adopt(peer)
 
     def close(self) -> None:
         """Answer commands that have begun, send Bye, and close. The next owner gives the guests what they hold."""
         reached("hand_over.begun")
-        with self._lock:
-            self._is_closed = True
-            guests = list(self._guests)
         self.claims.close()
         self._core.run(self._stop_serving)
         reached("hand_over.stopped")
-        if self._listener is not None:
-            self._wake.send(b"\0")
-            self._thread.join()
+        # First of all: who goes now must not come back.
+        if self._socket_path:
             with contextlib.suppress(OSError):
                 Path(self._socket_path).unlink()
-            for one in (self._listener, self._wake, self._woken):
-                one.close()
-        for guest in guests:
-            guest.dismiss()
-        end = time.monotonic() + PATIENCE
-        for guest in guests:
-            guest.wait(max(0.0, end - time.monotonic()))
-        # Only once all are still: messages handed on are in their queues, where a command of another could take them.
-        for guest in guests:
-            guest.hand_on()
+        if self._guests is not None:
+            self._guests.close()
 
     def _stop_serving(self) -> None:
         self._core.broker.serve(False)
-
-    def forked(self) -> None:
-        """Close the copies in a forked child: the parent goes on listening."""
-        if self._listener is not None:
-            for one in (self._listener, self._wake, self._woken):
-                one.close()

@@ -7,12 +7,12 @@ import os
 import socket
 import threading
 from collections import deque
-from typing import BinaryIO, cast
 
 import msgspec
 
 from batonmq.engines.forks import when_forked
 from batonmq.engines.shared import answers, wire
+from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.numbered import Numbered
 from batonmq.errors import StoreError
 
@@ -30,7 +30,7 @@ class Link:
 
     def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
-        self._stream = cast("BinaryIO", peer.makefile("rb", wire.BUFFER))
+        self._stream = FrameStream(peer)
         self._lock = threading.Lock()
         # What the socket did not take at once. A thread sends it, and ends when nothing is left.
         self._backlog: deque[tuple[int, bytes]] = deque()
@@ -112,7 +112,6 @@ class Link:
 
     def release(self) -> None:
         """Close the socket, once no thread reads from it any more."""
-        self._stream.close()
         self._peer.close()
 
     def forked(self) -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import socket
-import struct
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from batonmq import errors
 from batonmq.engines.messages import Message, received_message
 from batonmq.engines.shared import answers, commands
+from batonmq.engines.shared.frame_stream import HEAD, FrameStream
 from batonmq.engines.shared.numbered import Numbered, WireMessage
 from batonmq.engines.values import Incoming
 from batonmq.errors import BatonError, EngineError
 from batonmq.properties import Properties
 
 __all__ = [
-    "BUFFER",
     "NO_SIGNAL",
     "VERSION",
     "error_from",
@@ -26,8 +25,8 @@ __all__ = [
     "incoming_to",
     "message_from",
     "message_to",
+    "next_command",
     "read_answer",
-    "read_command",
 ]
 
 T = TypeVar("T")
@@ -37,12 +36,7 @@ VERSION = 7
 
 # A program may have restored the default action of SIGPIPE, which would kill it when the other end goes.
 NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
-# The size of the read buffer: some hundred small messages.
-BUFFER = 1 << 16
-_LENGTH = struct.Struct(">I")
 LENGTH_MAX = (1 << 32) - 1
-# A frame's length is trusted up to this; a longer frame is read in pieces, so memory grows only with what comes.
-PIECE = 1 << 20
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(commands.Command)
@@ -54,19 +48,25 @@ def frame(what: Numbered) -> bytes:
     packed = _encoder.encode(what)
     if len(packed) > LENGTH_MAX:
         raise ValueError(f"{len(packed)} bytes are too many for one call")
-    return _LENGTH.pack(len(packed)) + packed
+    return HEAD.pack(len(packed)) + packed
 
 
-def read_command(stream: BinaryIO) -> commands.Command | None:
-    """The next command; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
-    packed = _read(stream)
+def next_command(stream: FrameStream) -> commands.Command | None:
+    """The next command that has come; None: none has. Raises msgspec.DecodeError for anything else."""
+    packed = stream.take()
     return None if packed is None else _decode(_commands, packed)
 
 
-def read_answer(stream: BinaryIO) -> answers.Answer | None:
-    """The next answer; None at the end. Raises OSError, and msgspec.DecodeError for anything else."""
-    packed = _read(stream)
-    return None if packed is None else _decode(_answers, packed)
+def read_answer(stream: FrameStream) -> answers.Answer | None:
+    """The next answer, of a blocking socket; None at the end, also within a frame: its sender is gone.
+
+    Raises OSError, and msgspec.DecodeError for anything else.
+    """
+    while (packed := stream.take()) is None:
+        if not stream.receive():
+            return None
+    answer: answers.Answer = _decode(_answers, packed)
+    return answer
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
@@ -76,26 +76,6 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
         raise msgspec.DecodeError("what it says is nested without end") from None
     except UnicodeDecodeError as error:
         raise msgspec.DecodeError(f"a text is not UTF-8: {error}") from None
-
-
-def _read(stream: BinaryIO) -> bytes | None:
-    """The content of the next frame; None at the end, also within a frame: its sender is gone."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    packed = stream.read(length) if length <= PIECE else _read_long(stream, length)
-    return packed if len(packed) == length else None
-
-
-def _read_long(stream: BinaryIO, length: int) -> bytes:
-    """Read in pieces, as far as data comes: a peer that announces 4 GiB has not sent them yet."""
-    pieces: list[bytes] = []
-    left = length
-    while left and (piece := stream.read(min(left, PIECE))):
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces)
 
 
 def message_to(message: Message) -> WireMessage:

@@ -15,7 +15,7 @@ import pytest
 
 from batonmq.api.connections.synchronous import Connection
 from batonmq.engines.embedded.engine import EmbeddedEngine
-from batonmq.engines.shared import answers, commands, wire
+from batonmq.engines.shared import answers, claims, commands, wire
 from batonmq.engines.shared.engine import SharedEngine
 from batonmq.engines.shared.frame_stream import FrameStream
 from batonmq.engines.shared.link import Link
@@ -28,6 +28,12 @@ from tests.engines.shared.hearing import read_command
 from tests.support.waiting import until
 
 Connect = Callable[[], Connection]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guests have long to say what they hold, as a busy machine may hold them up."""
+    monkeypatch.setattr(claims, "GRACE_SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -16,10 +16,12 @@ import batonmq
 
 ROOT = Path(__file__).parents[3]
 
-# Programs: what they do with the file, and where they are killed.
+# Programs: what they do with the file, and where they are killed. Who takes over waits long for what others hold.
 BEGINNING = """
 import os, signal, sys, threading, time, batonmq
 from batonmq import points
+from batonmq.engines.shared import claims
+claims.GRACE_SECONDS = 60.0
 def say(text): print(text, flush=True)
 def die(): os.kill(os.getpid(), signal.SIGKILL)
 mq = batonmq.connect(sys.argv[1])
@@ -57,6 +59,8 @@ say("accepted")
 HEIR = """
 import os, signal, sys
 from batonmq import points
+from batonmq.engines.shared import claims
+claims.GRACE_SECONDS = 60.0
 points.arm("take_over.begun", lambda: print("takes over", flush=True))
 points.arm("answer.sent", lambda: os.kill(os.getpid(), signal.SIGKILL))
 import batonmq

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 from pathlib import Path
 
@@ -158,20 +159,32 @@ def test_lanes_that_are_lost(file: Path, batonmq: Batonmq) -> None:
 
 
 def test_what_is_no_store(tmp_path: Path, batonmq: Batonmq) -> None:
-    (tmp_path / "text").write_text("no store at all, but long enough to be something" * 100)
-    assert batonmq("check", "text").returncode == 1
+    (tmp_path / "text").write_text("no store at all,\nbut long enough to be something" * 1000)
+    (tmp_path / "short").write_text("no")
+    (tmp_path / "zeros").write_bytes(bytes(100_000))
     (tmp_path / "empty").touch()
-    assert batonmq("check", "empty").returncode == 1
     db = apsw.Connection(str(tmp_path / "other.db"))
     db.execute("CREATE TABLE x(y)")
     db.close()
-    for command in (("check", "other.db"), ("repair", "other.db", "new"), ("backup", "other.db", "new")):
-        done = batonmq(*command)
-        assert done.returncode in (1, 2)
-        assert done.stderr == "batonmq: other.db is not a BatonMQ store\n"
+    for name in ("text", "short", "zeros", "empty", "other.db"):
+        for command in (("check", name), ("repair", name, "new"), ("backup", name, "new")):
+            done = batonmq(*command)
+            assert done.returncode in (1, 2)
+            assert done.stderr.startswith(f"batonmq: {name} is not a BatonMQ store"), command
+            assert done.stderr.count("\n") == 1
+            assert not done.stdout
     for command in (("check", "nothing"), ("repair", "nothing", "new"), ("backup", "nothing", "new")):
         done = batonmq(*command)
         assert (done.returncode, done.stderr) == (2, "batonmq: there is no nothing\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pipe_and_a_device_are_not_read(tmp_path: Path, batonmq: Batonmq) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", os.devnull):
+        for command in (("check", name), ("repair", name, "new"), ("backup", name, "new")):
+            done = batonmq(*command)
+            assert (done.returncode, done.stderr) == (2, f"batonmq: {name} is no file\n")
     assert not (tmp_path / "new").exists()
 
 

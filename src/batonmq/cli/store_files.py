@@ -35,6 +35,9 @@ def place_of(said: Path) -> StorePlace:
     if not said.is_dir():
         if not said.exists():
             raise Failure(f"there is no {said}", CANNOT_LOOK)
+        if not said.is_file():
+            # Reading a pipe or a device may never end.
+            raise Failure(f"{said} is no file", CANNOT_LOOK)
         return StorePlace(said, None)
     file = said / STORE_NAME
     users = UserFile(said)

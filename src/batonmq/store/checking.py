@@ -18,6 +18,7 @@ from batonmq.store.log_breaks import log_break
 from batonmq.store.looking import look_into, open_to_look
 from batonmq.store.reading import select_run
 from batonmq.store.records import LANES_MAX, POSITION_BITS, POSITION_MASK, StoredRun
+from batonmq.store.repairing import has_remains
 from batonmq.store.salvage import Gap, past_damage
 from batonmq.store.schema import is_marked_open, octets, rows
 from batonmq.store.starting import DEFINITIONS, definition_of, unsound_rows
@@ -119,6 +120,8 @@ def _is_database(path: str, report: Report) -> bool:
             report.size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    if name != NAME and not has_log(path) and not has_remains(Path(path)):
+        raise StoreCorrupt(f"{path} is not a BatonMQ store: nothing of one is in it")
     if not report.size:
         report.problems.append(Problem("file", "it is empty"))
     elif name != NAME:

@@ -14,7 +14,10 @@ DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError
 
 
 def damaged(path: str, what: object) -> StoreCorrupt:
-    """The error for a damaged file, which cannot be opened."""
+    """The error for a damaged file, which cannot be opened, or may be none of ours."""
+    if isinstance(what, apsw.NotADBError):
+        remedy = "if it was one, `batonmq repair` saves what is left of it in a new file"
+        return StoreCorrupt(f"{path} is not a BatonMQ store; {remedy}")
     return StoreCorrupt(
         f"{path} is damaged: {what}; `batonmq check` tells what is whole, and `batonmq repair` saves it in a new file"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import apsw
 
-from batonmq.errors import StoreError
+from batonmq.errors import StoreCorrupt, StoreError
 from batonmq.store.backup import sync_path
 from batonmq.store.claim import Claim
 from batonmq.store.delivery_journal import marks_of
@@ -29,7 +29,7 @@ from batonmq.store.salvage import MESSAGE_COLUMNS, MESSAGE_VALUES, Gap, Row, pas
 from batonmq.store.schema import connect, octets, read_opening, rows
 from batonmq.store.starting import DEFINITIONS
 
-__all__ = ["Saved", "repair_file"]
+__all__ = ["Saved", "has_remains", "repair_file"]
 
 LANE_COLUMNS = "id, vhost, queue, priority, handed, waiting, waiting_bytes, returned, checksum"
 
@@ -114,6 +114,8 @@ class _Repair:
                 db.close()
                 kept.close()
         except apsw.Error as error:
+            if not had_log and not has_remains(self._copy):
+                raise StoreCorrupt(f"{self._path} is not a BatonMQ store: nothing of one is in it") from None
             self._is_torn = True
             self._notes.append(f"it cannot be opened ({error}); its pages were looked through one by one")
 
@@ -188,21 +190,41 @@ def _body(db: apsw.Connection, number: object) -> object:
         return None
 
 
+def has_remains(path: Path) -> bool:
+    """Is there a row of a store in any page of a file? Raises OSError."""
+    with Pages(path) as pages:
+        return any(_table_of(values) in ("definition", "lane", "message") for _, values in pages.rows())
+
+
+def _table_of(values: Values) -> str:
+    """The table that a row with these values is of; "": none of a store."""
+    match values:
+        case [str(), _, _, str(), bytes(), *rest] if len(rest) <= 1:
+            return "definition"
+        case [None, str() | bytes(), str() | bytes(), int(), int(), _, _, *rest] if len(rest) <= 3:
+            return "lane"
+        case [None, str() | bytes()]:
+            return "body"
+        case [None, str() | bytes(), str() | bytes(), str() | bytes(), *_] if 12 <= len(values) <= len(MESSAGE_COLUMNS):
+            return "message"
+    return ""
+
+
 def _read_pages(pages: Pages, rescue: Rescue) -> None:
     """Take all rows of pages that are not free, if they were not found yet."""
     bodies: dict[int, bytes] = {}
     sharing: list[Row] = []
     for number, values in pages.rows():
-        match values:
-            case [str(), _, _, str(), bytes(), *rest] if len(rest) <= 1:
+        match _table_of(values):
+            case "definition":
                 rescue.take_definition((*values, *[None] * (6 - len(values))))
-            case [None, str() | bytes(), str() | bytes(), int(), int(), _, _, *rest] if len(rest) <= 3:
-                rescue.take_lane((number, *values[1:], *(0, None)[len(rest) :])[:9])
-            case [None, str() | bytes() as body]:
+            case "lane":
+                rescue.take_lane((number, *values[1:], *(0, None)[len(values) - 7 :])[:9])
+            case "body":
+                body = values[1]
+                assert isinstance(body, str | bytes)
                 bodies[number] = body.encode() if isinstance(body, str) else body
-            case [None, str() | bytes(), str() | bytes(), str() | bytes(), *_] if (
-                12 <= len(values) <= len(MESSAGE_COLUMNS)
-            ):
+            case "message":
                 row = _message_of(number, values)
                 if row[9]:
                     sharing.append(row)

@@ -210,9 +210,6 @@ def _prepare(connection: apsw.Connection, path: str) -> None:
                     reached("upgrade.step")
                 connection.pragma("user_version", VERSION)
             reached("upgrade.done")
-    except apsw.NotADBError as error:
-        remedy = "if it was one, `batonmq repair` saves what is left of it in a new file"
-        raise StoreCorrupt(f"{path} is not a BatonMQ store; {remedy}") from error
     except DAMAGE as error:
         raise damaged(path, error) from error
     except apsw.Error as error:

@@ -40,6 +40,12 @@ def test_a_message_is_routed_or_not(queue: Http) -> None:
     assert queue("POST", PUBLISH, message(routing_key="nobody")).json == {"routed": False}
 
 
+def test_an_empty_name_is_the_default_exchange(queue: Http) -> None:
+    """RabbitMQ's rabbitmqadmin leaves the name empty where it is told none."""
+    assert queue("POST", "/api/exchanges/%2F//publish", message()).json == {"routed": True}
+    assert take(queue)[0]["exchange"] == ""
+
+
 def test_what_is_published_is_what_is_taken(queue: Http) -> None:
     properties = {
         "content_type": "ct",

@@ -284,7 +284,7 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
 
 def test_each_route_has_a_row(managed: ManagedServer) -> None:
     assert len(RIGHTS) == len(TABLE)
-    routes = {(route.method, route.path) for route in ROUTES}
+    routes = {(route.method, route.path.replace("?}", "}")) for route in ROUTES}
     with Http(managed.http_port, None) as http:
         described = http.get("/api/openapi.json")["paths"]
     # Those of the session are not among them.

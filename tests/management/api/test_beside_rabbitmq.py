@@ -41,6 +41,7 @@ PATHS = (
     f"queues?page=1&name={PREFIX}&disable_stats=true&enable_queue_totals=true",
     f"exchanges/%2F/{PREFIX}events",
     "exchanges/%2F/amq.default",
+    "exchanges/%2F//",
     f"exchanges/%2F/{PREFIX}events/bindings/source",
     f"exchanges/%2F/{PREFIX}other/bindings/destination",
     f"exchanges/%2F/{PREFIX}none",

@@ -161,6 +161,20 @@ def test_exchanges(http: Http) -> None:
     assert len(http.get("/api/exchanges")) == len(names) + 7
 
 
+def test_an_empty_name_is_the_default_exchange(http: Http) -> None:
+    assert http.get("/api/exchanges/%2F//") == http.get("/api/exchanges/%2F/amq.default")
+    assert http.get("/api/exchanges/%2F/") == http.get("/api/exchanges/%2F")
+    bindings = http.get("/api/exchanges/%2F//bindings/source")
+    assert bindings == http.get("/api/exchanges/%2F/amq.default/bindings/source")
+    (of_orders,) = http.get("/api/bindings/%2F/e//q/orders")
+    assert of_orders["destination"] == "orders"
+    assert of_orders in bindings
+    assert http.get("/api/exchanges/%2F//bindings/destination") == []
+    assert http("DELETE", "/api/exchanges/%2F//").status == 401
+    for path in ("queues/%2F//bindings", "exchanges//amq.direct", "bindings/%2F/e/events/q//", "overview//"):
+        assert http("GET", f"/api/{path}").status == 404, path
+
+
 def test_bindings_have_names_of_their_own(http: Http) -> None:
     rows = http.get("/api/bindings/%2F/e/events/q/orders")
     keys = {row["routing_key"]: row["properties_key"] for row in rows}

@@ -80,8 +80,8 @@ def named_binding(call: Call, operations: ManagedOperations, *, to_queue: bool) 
     return binding
 
 
-TO_QUEUE = "/api/bindings/{vhost}/e/{source}/q/{destination}"
-TO_EXCHANGE = "/api/bindings/{vhost}/e/{source}/e/{destination}"
+TO_QUEUE = "/api/bindings/{vhost}/e/{source?}/q/{destination}"
+TO_EXCHANGE = "/api/bindings/{vhost}/e/{source?}/e/{destination?}"
 
 ROUTES = (
     Route("POST", TO_QUEUE, post_to_queue, summary="Bind a queue to an exchange.", body=BINDING),

@@ -147,15 +147,15 @@ async def get_to_exchange(call: Call) -> Response:
     return _one(call, to_queue=False)
 
 
-QUEUE: Final = "/api/bindings/{vhost}/e/{source}/q/{destination}"
-EXCHANGE: Final = "/api/bindings/{vhost}/e/{source}/e/{destination}"
+QUEUE: Final = "/api/bindings/{vhost}/e/{source?}/q/{destination}"
+EXCHANGE: Final = "/api/bindings/{vhost}/e/{source?}/e/{destination?}"
 
 LISTS: Final = (
     ("/api/bindings", list_bindings, "All bindings that the user may see."),
     ("/api/bindings/{vhost}", list_of_vhost, "The bindings of a virtual host."),
     ("/api/queues/{vhost}/{name}/bindings", list_to_queue, "The bindings to a queue."),
-    ("/api/exchanges/{vhost}/{name}/bindings/source", list_from_exchange, "The bindings from an exchange."),
-    ("/api/exchanges/{vhost}/{name}/bindings/destination", list_to_exchange, "The bindings to an exchange."),
+    ("/api/exchanges/{vhost}/{name?}/bindings/source", list_from_exchange, "The bindings from an exchange."),
+    ("/api/exchanges/{vhost}/{name?}/bindings/destination", list_to_exchange, "The bindings to an exchange."),
     (QUEUE, list_between_exchange_and_queue, "The bindings from an exchange to a queue."),
     (EXCHANGE, list_between_exchanges, "The bindings from an exchange to another."),
 )

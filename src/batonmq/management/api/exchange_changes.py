@@ -10,7 +10,7 @@ from batonmq.management.http.errors import not_found
 from batonmq.management.http.responses import Created, NoContent, Response
 from batonmq.management.http.routes import Route
 
-# The name of the default exchange in paths.
+# The name of the default exchange in paths, if it is not left empty.
 DEFAULT_EXCHANGE = "amq.default"
 
 EXCHANGE = {
@@ -63,7 +63,7 @@ async def delete_exchange(call: Call) -> Response:
     return NoContent()
 
 
-NAMED = "/api/exchanges/{vhost}/{name}"
+NAMED = "/api/exchanges/{vhost}/{name?}"
 
 ROUTES = (
     Route("PUT", NAMED, put_exchange, summary="Declare an exchange.", body=EXCHANGE, answers={201: "It is new."}),

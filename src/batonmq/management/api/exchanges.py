@@ -55,7 +55,7 @@ async def get_exchange(call: Call) -> Response:
 
 
 def find_exchange(call: Call, vhost: VirtualHost, parameter: str = "name") -> Exchange:
-    """The exchange that the path names; ``amq.default`` is the default exchange. Raises HttpError if there is none."""
+    """The exchange that the path names; ``amq.default`` or nothing is the default one. Raises HttpError for none."""
     exchange = vhost.router.exchange(exchange_name(call.path[parameter]))
     if exchange is None:
         raise not_found()
@@ -89,5 +89,5 @@ def _described(call: Call, vhost: VirtualHost, exchange: Exchange, wanted: Range
 ROUTES = (
     Route("GET", "/api/exchanges", list_exchanges, "All exchanges that the user may see.", query=QUERY),
     Route("GET", "/api/exchanges/{vhost}", list_of_vhost, "The exchanges of a virtual host.", query=QUERY),
-    Route("GET", "/api/exchanges/{vhost}/{name}", get_exchange, "An exchange.", query=RANGES_QUERY),
+    Route("GET", "/api/exchanges/{vhost}/{name?}", get_exchange, "An exchange.", query=RANGES_QUERY),
 )

@@ -278,7 +278,7 @@ def _shown(queued: QueuedMessage, left: int, encoding: str, truncate: int) -> di
 ROUTES = beside_the_store(
     Route(
         "POST",
-        "/api/exchanges/{vhost}/{name}/publish",
+        "/api/exchanges/{vhost}/{name?}/publish",
         post_publish,
         summary="Publish a message.",
         body=PUBLISH,

@@ -37,7 +37,7 @@ def description(routes: Sequence[Route], prefix: str = "") -> dict[str, object]:
     paths: dict[str, dict[str, object]] = {}
     for route in sorted(routes, key=lambda route: (route.path, route.method)):
         if route.path.startswith("/api/"):
-            paths.setdefault(route.path.replace("*}", "}"), {})[route.method.lower()] = _operation(route)
+            paths.setdefault(_plain(route.path), {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -56,8 +56,14 @@ def description(routes: Sequence[Route], prefix: str = "") -> dict[str, object]:
     }
 
 
+def _plain(path: str) -> str:
+    """The path of a route without the marks of its names."""
+    return re.sub(r"[*?]}", "}", path)
+
+
 def _operation(route: Route) -> dict[str, object]:
-    names = re.findall(r"\{(\w+)\*?\}", route.path)
+    path = _plain(route.path)
+    names = re.findall(r"\{(\w+)\}", path)
     parameters: list[object] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
     ]
@@ -74,7 +80,7 @@ def _operation(route: Route) -> dict[str, object]:
             assert HTTPStatus(int(code))
     operation: dict[str, object] = {
         "summary": route.summary,
-        "operationId": f"{route.method.lower()} {route.path}",
+        "operationId": f"{route.method.lower()} {path}",
         "tags": [route.group or route.path.split("/")[2]],
         "parameters": parameters,
         "responses": {

@@ -35,7 +35,8 @@ class Route:
 
     method: str
     path: str
-    """Such as ``/api/queues/{vhost}/{name}``; ``{rest*}`` at the end takes all that is left, slashes included."""
+    """Such as ``/api/queues/{vhost}/{name}``. A name may be empty in ``{name?}``, as that of the default exchange is;
+    ``{rest*}`` at the end takes all that is left, slashes included."""
     handler: Handler
     summary: str
     """What it does, in one sentence."""
@@ -60,13 +61,14 @@ def beside_the_store(*routes: Route) -> tuple[Route, ...]:
 
 
 class _Node:
-    __slots__ = ("by_method", "literal", "name", "parameter", "rest")
+    __slots__ = ("by_method", "literal", "may_be_empty", "name", "parameter", "rest")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.rest: _Node | None = None
         self.name = ""
+        self.may_be_empty = False
         self.by_method: dict[str, tuple[Route, tuple[str, ...]]] = {}
 
 
@@ -89,9 +91,10 @@ class Routes:
                 node.rest = node.rest or _Node()
                 node = node.rest
             elif piece.startswith("{"):
-                names.append(piece[1:-1])
+                names.append(piece[1:-1].removesuffix("?"))
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
+                node.may_be_empty |= piece.endswith("?}")
             elif piece:
                 node = node.literal.setdefault(piece, _Node())
         if route.method in node.by_method:
@@ -100,7 +103,7 @@ class Routes:
 
     def find(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
         """The route, and the names in the path, decoded. Raises HttpError: 404, or 405 with what is allowed."""
-        pieces = raw_path.strip("/").split("/") if raw_path.strip("/") else []
+        pieces = _pieces(raw_path)
         found = self._descend(self._root, pieces, 0, [])
         if found is None:
             raise not_found()
@@ -114,7 +117,7 @@ class Routes:
 
     def methods(self, raw_path: str) -> list[str]:
         """The methods of a path. Raises HttpError if there are none."""
-        pieces = raw_path.strip("/").split("/") if raw_path.strip("/") else []
+        pieces = _pieces(raw_path)
         found = self._descend(self._root, pieces, 0, [])
         if found is None:
             raise not_found()
@@ -136,14 +139,21 @@ class Routes:
             found = self._descend(literal, pieces, at + 1, values)
             if found is not None:
                 return found
-        # A name must not be empty: an empty piece results from an extra slash.
-        if node.parameter is not None and piece:
-            found = self._descend(node.parameter, pieces, at + 1, [*values, _decoded(piece)])
+        # Most names must not be empty: an empty piece results from an extra slash.
+        parameter = node.parameter
+        if parameter is not None and (piece or parameter.may_be_empty):
+            found = self._descend(parameter, pieces, at + 1, [*values, _decoded(piece)])
             if found is not None:
                 return found
         if node.rest is not None:
             return node.rest, [*values, _decoded("/".join(pieces[at:]))]
         return None
+
+
+def _pieces(raw_path: str) -> list[str]:
+    # One slash at the end is nothing; after another, there is an empty name between the two.
+    path = raw_path.lstrip("/").removesuffix("/")
+    return path.split("/") if path else []
 
 
 def _decoded(piece: str) -> str:

@@ -186,6 +186,27 @@ def test_parameters_of_no_component_are_refused(http: Http) -> None:
         assert http(method, "/api/parameters/federation-upstream/%2F/s").status == 404
 
 
+def test_limits_and_policies_are_among_the_parameters(vhost: Http) -> None:
+    policy = {"pattern": "^x", "definition": {"max-length": 5}, "apply-to": "queues", "priority": 3}
+    assert vhost("PUT", "/api/policies/made/ours", policy).status == 201
+    assert vhost("PUT", "/api/operator-policies/made/theirs", policy).status == 201
+    assert vhost("PUT", "/api/vhost-limits/made/max-queues", {"value": 50}).status == 204
+
+    def row(component: str, name: str, value: object) -> dict[str, object]:
+        return {"component": component, "vhost": "made", "name": name, "value": value}
+
+    limits = row("vhost-limits", "limits", {"max-queues": 50})
+    ours, theirs = row("policy", "ours", policy), row("operator_policy", "theirs", policy)
+    # As in RabbitMQ, which keeps policies out of the list of all.
+    assert [each for each in vhost.get("/api/parameters") if each["vhost"] == "made"] == [limits, theirs]
+    assert ours in vhost.get("/api/parameters/policy")
+    assert vhost.get("/api/parameters/operator_policy/made") == [theirs]
+    assert vhost.get("/api/parameters/vhost-limits/made/limits") == limits
+    assert vhost.get("/api/parameters/policy/made/ours") == ours
+    assert vhost("GET", "/api/parameters/policy/made/theirs").status == 404
+    assert vhost("DELETE", "/api/parameters/policy/made/ours").status == 404
+
+
 def test_the_name_of_the_cluster(http: Http, managed: ManagedServer) -> None:
     assert http.get("/api/cluster-name") == {"name": managed.management.context.node}
     assert http("PUT", "/api/cluster-name", {"name": "orders"}).status == 204

@@ -26,7 +26,10 @@ NAME_MAX: Final = 255
 # The longest value, in characters of JSON.
 VALUE_MAX: Final = 1 << 20
 # Components of RabbitMQ's that have their own operations here: limits of virtual hosts, and policies.
-ELSEWHERE: Final = ("policy", "operator_policy", "vhost-limits")
+POLICY: Final = "policy"
+OPERATOR_POLICY: Final = "operator_policy"
+LIMITS: Final = "vhost-limits"
+ELSEWHERE: Final = (POLICY, OPERATOR_POLICY, LIMITS)
 
 
 @dataclass(frozen=True, slots=True)

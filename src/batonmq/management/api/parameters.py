@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from batonmq.broker.vhosts.parameters import Parameter, Parameters
-from batonmq.management.api.policies import changeable_vhost
+from collections.abc import Iterable, Iterator
+
+from batonmq.broker.vhosts.parameters import LIMITS, OPERATOR_POLICY, POLICY, Parameter, Parameters
+from batonmq.broker.vhosts.vhost import VirtualHost
+from batonmq.management.api.policies import changeable_vhost, describe as describe_policy
 from batonmq.management.http.bodies import Body
 from batonmq.management.http.call import Call
 from batonmq.management.http.errors import not_found
@@ -31,22 +34,46 @@ def describe(parameter: Parameter) -> dict[str, object]:
     }
 
 
+def _kept_elsewhere(vhost: VirtualHost, component: str | None) -> Iterator[Parameter]:
+    """Limits and policies, which have paths of their own to be changed under.
+
+    As in RabbitMQ, policies are shown only to who asks for that component.
+    """
+    if component in (LIMITS, None) and vhost.limits:
+        yield Parameter(LIMITS, vhost.name, "limits", dict(vhost.limits))
+    for name, of_operator in ((POLICY, False), (OPERATOR_POLICY, True)):
+        if component == name or (component is None and of_operator):
+            for policy in vhost.policies.all(of_operator=of_operator):
+                value = describe_policy(policy, vhost.name)
+                del value["vhost"], value["name"]
+                yield Parameter(name, vhost.name, policy.name, value)
+
+
+def _list(call: Call, vhosts: Iterable[VirtualHost], component: str | None) -> list[Parameter]:
+    found = _parameters(call)
+    return [
+        parameter
+        for vhost in vhosts
+        for parameter in (*found.all(component, vhost.name), *_kept_elsewhere(vhost, component))
+    ]
+
+
 async def get_all(call: Call) -> Response:
     """The parameters of all components, or of one, in the virtual hosts that the user sees."""
-    seen = {vhost.name for vhost in call.vhosts()}
-    found = _parameters(call).all(call.path.get("component"))
-    return Json([describe(parameter) for parameter in found if parameter.vhost in seen])
+    return Json([describe(parameter) for parameter in _list(call, call.vhosts(), call.path.get("component"))])
 
 
 async def get_of_vhost(call: Call) -> Response:
     """The parameters of a component in a virtual host."""
-    found = _parameters(call).all(call.path["component"], call.vhost().name)
-    return Json([describe(parameter) for parameter in found])
+    return Json([describe(parameter) for parameter in _list(call, [call.vhost()], call.path["component"])])
 
 
 async def get_parameter(call: Call) -> Response:
     """A parameter."""
-    return Json(describe(_found(call)))
+    for parameter in _list(call, [call.vhost()], call.path["component"]):
+        if parameter.name == call.path["name"]:
+            return Json(describe(parameter))
+    raise not_found()
 
 
 def _found(call: Call) -> Parameter:

@@ -6,7 +6,6 @@ each, four processes on one file handed the interpreter's lock from one to the o
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import selectors
 import socket
@@ -19,6 +18,7 @@ from batonmq.engines.forks import when_forked
 from batonmq.engines.shared.claims import LOOK_SECONDS, Claims
 from batonmq.engines.shared.guest import Guest
 from batonmq.engines.shared.socket_path import is_trusted
+from batonmq.engines.shared.waker import Waker
 
 __all__ = ["Guests"]
 
@@ -46,7 +46,6 @@ class Guests:
         # Connections that the thread has to take up, and guests that have something due; from any thread.
         self._arrived: deque[socket.socket] = deque()
         self._told: deque[Guest] = deque()
-        self._is_woken = False
         # What the selector waits for, by guest: looking it up there costs 3 us.
         self._awaited: dict[Guest, int] = {}
         # Guests that asked for what is not done yet, and when those with a notice are told at the latest.
@@ -57,11 +56,8 @@ class Guests:
         self._lock = threading.Lock()
         self._is_closed = False
         self._selector = selectors.DefaultSelector()
-        # A byte through a pair of sockets wakes the thread that waits for all of them.
-        self._wake, self._woken = socket.socketpair()
-        for one in (self._wake, self._woken):
-            one.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._waker = Waker()
+        self._selector.register(self._waker.woken, selectors.EVENT_READ)
         if listener is not None:
             listener.setblocking(False)
             self._selector.register(listener, selectors.EVENT_READ)
@@ -84,25 +80,19 @@ class Guests:
                 peer.close()
                 return
             self._arrived.append(peer)
-        self._rouse()
+        self._waker.rouse()
 
     def _tell(self, guest: Guest) -> None:
         """Something is due to that guest."""
         self._told.append(guest)
         if threading.current_thread() is not self._thread:
-            self._rouse()
-
-    def _rouse(self) -> None:
-        if not self._is_woken:
-            self._is_woken = True
-            with contextlib.suppress(OSError):
-                self._wake.send(b"\0")
+            self._waker.rouse()
 
     def close(self) -> None:
         """Answer commands that have begun, and begin no other. Then leave what guests hold to the next owner."""
         with self._lock:
             self._is_closed = True
-        self._rouse()
+        self._waker.rouse()
         self._thread.join()
         # Only once all are still: messages handed on are in their queues, where a command of another could take them.
         for guest in self._guests:
@@ -111,9 +101,7 @@ class Guests:
     def forked(self) -> None:
         """Close the copies in a forked child: the parent goes on serving."""
         self._selector.close()
-        for one in (self._listener, self._wake, self._woken, *self._arrived):
-            if one is not None:
-                one.close()
+        self._close_others()
 
     # ------------------------------------------------------------------ in its thread
 
@@ -133,6 +121,16 @@ class Guests:
         if self._claims.is_waiting:
             self._claims.look()
         active = self._heard()
+        self._work(active)
+        # Each of these makes the commit that it waits for, and the first one most of them for all.
+        for guest in active:
+            guest.says.send_all()
+        for guest in active:
+            self._see_to(guest)
+        self._send_notices()
+
+    def _work(self, active: set[Guest]) -> None:
+        """Do what these and the busy ones ask for; answer what waits for no commit. Adds whom it has to do with."""
         until = time.monotonic() + SHARE_SECONDS
         for guest in (*self._busy, *(active - self._busy)):
             active.add(guest)
@@ -143,22 +141,13 @@ class Guests:
             active.add(self._told.popleft())
         for guest in active:
             guest.says.send_ready()
-        # Each of these makes the commit that it waits for, and the first one most of them for all.
-        for guest in active:
-            guest.says.send_all()
-        for guest in active:
-            self._see_to(guest)
-        self._send_notices()
 
     def _heard(self) -> set[Guest]:
         """Wait until something is to be done, and read; the guests that have said something, or take more."""
         active: set[Guest] = set()
         for key, events in self._selector.select(self._how_long()):
-            if key.fileobj is self._woken:
-                # In this order: whoever tells of something from now on wakes it again.
-                with contextlib.suppress(BlockingIOError):
-                    self._woken.recv(16)
-                self._is_woken = False
+            if key.fileobj is self._waker.woken:
+                self._waker.take()
             elif key.fileobj is self._listener:
                 self._accept(self._listener)
             else:
@@ -271,7 +260,10 @@ class Guests:
     def _release(self) -> None:
         for guest in self._guests:
             guest.close()
-        for one in (*self._arrived, self._listener, self._wake, self._woken):
+        self._selector.close()
+        self._close_others()
+
+    def _close_others(self) -> None:
+        for one in (*self._arrived, self._waker, self._listener):
             if one is not None:
                 one.close()
-        self._selector.close()

@@ -26,6 +26,7 @@ SECTIONS = {
     "connections": "bench.connections",
     "costs": "bench.costs",
     "memory": "bench.memory",
+    "backlog": "bench.backlog",
     "delays": "bench.delays",
     "embedded": "bench.embedded",
     "stomp": "bench.stomp",
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "--messages",
         type=_positive,
         default=2_000_000,
-        help="waiting in the sections memory, delays and costs (default: %(default)s)",
+        help="waiting in the sections memory, backlog, delays and costs (default: %(default)s)",
     )
     parser.add_argument(
         "--folder",

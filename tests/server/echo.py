@@ -64,6 +64,9 @@ class EchoStore:
     def part(self) -> None:
         self.since = self.since or time.perf_counter()
 
+    def cut_at(self, count: int) -> None:
+        """Its batches are whole."""
+
     def waits_since(self) -> float:
         return self.since
 

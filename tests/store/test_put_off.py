@@ -283,3 +283,46 @@ def test_an_end_in_order_writes_them(driven: Driven, publisher: Publisher, taker
     taker.leave()
     driven.broker.close()
     assert rows(path) == ["a"]
+
+
+def test_many_in_a_turn_are_several_batches_while_commits_are_put_off(
+    driven: Driven, publisher: Publisher, taker: Taker, path: Path
+) -> None:
+    store = driven.broker.store
+    store.cut_at(3)
+    first = store.batch
+    assert publisher.publish(*"abcdefgh") == first + 2
+    assert store.batch == first + 3
+    taker.accept(3)
+    driven.broker.end_turn()
+    assert publisher.told == [first]
+    # Out of their order: what is told is told in order.
+    for newest in (taker.held.pop(), taker.held.pop()):
+        taker.queue.accept(newest)
+    driven.broker.end_turn()
+    assert publisher.told == [first]
+    driven.settle()
+    assert publisher.told[-1] >= first + 2
+    assert rows(path) == ["d", "e", "f"]
+
+
+def test_a_batch_in_the_middle_of_a_turn_waits_for_nobody_who_has_not_got_it(
+    driven: Driven, publisher: Publisher, path: Path
+) -> None:
+    store = driven.broker.store
+    store.cut_at(3)
+    taker = driven.consume(prefetch=2)
+    publisher.publish(*"abcd")
+    assert len(taker.held) == 2
+    assert not store.may_wait()
+    driven.settle()
+    assert rows(path) == ["a", "b", "c", "d"]
+
+
+def test_nothing_is_cut_off_that_would_be_told_before_what_belongs_to_it(driven: Driven, publisher: Publisher) -> None:
+    store = driven.broker.store
+    store.cut_at(1)
+    driven.queue("third")
+    batch = store.batch
+    publisher.publish("a", "b", "c")
+    assert store.batch == batch

@@ -151,6 +151,8 @@ class Driven(ByHand):
 
     def commit(self, store: Store) -> None:
         """All of it, or a step of it if it is slow; or none of it yet."""
+        if self.puts_off:
+            store.cut_at(2)
         puts_off = self.puts_off and not (self._has_put_off or store.busy)
         self._has_put_off = puts_off and self.broker.is_patient and store.may_wait()
         if self._has_put_off:

@@ -25,12 +25,14 @@ from time import perf_counter
 
 from batonmq.errors import StoreError
 from batonmq.points import reached
+from batonmq.protocols.sessions.unconfirmed import RUN_MOST
 from batonmq.server.disk_pace import DiskPace
 from batonmq.server.interface import Broker, Store
 from batonmq.server.patience import Patience
 from batonmq.server.scheduling import wait_little
 from batonmq.server.vitals import Vitals
 from batonmq.store.committing import commit_staged
+from batonmq.store.interface import COARSE
 
 __all__ = ["RETRY_SECONDS", "Committer"]
 
@@ -67,6 +69,8 @@ class Committer:
         self._patience = Patience()
         # How many batches were spared the disk when last looked.
         self._spared = 0
+        # Do consumers hold all of the last messages? While they have no room for what comes, small batches only cost.
+        self._have_room = True
         # Ends a wait for consumers.
         self._timer: asyncio.TimerHandle | None = None
         self._is_quiet = False
@@ -102,12 +106,16 @@ class Committer:
             self._begin(is_quiet=is_quiet)
         else:
             self._is_quiet = is_quiet
+        store.cut_at(RUN_MOST if self._have_room and self._patience.will_try else COARSE)
 
     def _waits(self) -> bool:
         """Put off the commit, if it pays to wait until consumers have settled what is to be written."""
         store = self._store
         if not self._broker.is_patient or not store.may_wait():
+            # What only deletes says nothing of consumers.
+            self._have_room = self._have_room and not store.pending_bytes
             return False
+        self._have_room = True
         since = store.waits_since()
         if since:
             if perf_counter() - since > self._patience.limit:

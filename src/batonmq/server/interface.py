@@ -95,6 +95,9 @@ class Store(Protocol):
     def part(self) -> None:
         """End this batch, and put off its commit."""
 
+    def cut_at(self, count: int) -> None:
+        """How many new messages a batch may have, from now on."""
+
     def waits_since(self) -> float:
         """When the oldest batch ended that was put off (`perf_counter`); 0.0: there is none."""
 

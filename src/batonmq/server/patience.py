@@ -38,6 +38,11 @@ class Patience:
         """How long consumers may take: no longer than the disk usually does."""
         return min(self._usual, LIMIT)
 
+    @property
+    def will_try(self) -> bool:
+        """May the next commit be put off?"""
+        return self._usual > 0 and not self._left
+
     def is_willing(self) -> bool:
         """May the commit that would begin now be put off? Ask once for each."""
         if self._left:

@@ -51,6 +51,8 @@ class Collecting(Store):
         # The messages of batches that were put off, and since when there are any.
         self._parts = Parts()
         self._parts_since = 0.0
+        # So many of them, the newest, were made before anybody looked whether they may wait.
+        self._unseen = 0
         self._collect_into(Batch())
 
     def _collect_into(self, batch: Batch) -> None:
@@ -97,10 +99,14 @@ class Collecting(Store):
         self._change(ADD_TRASH, first_row, last_row, trash_sum(first_row, last_row))
 
     def insert(self, queued: QueuedMessage) -> None:
+        if len(self._inserts) >= self._grain:
+            self._cut()
         self._inserts[queued.row] = queued
         self.pending_bytes += queued.message.weight + 128
 
     def insert_all(self, run: list[QueuedMessage]) -> None:
+        if len(self._inserts) >= self._grain:
+            self._cut()
         inserts = self._inserts
         octets = 128 * len(run)
         for queued in run:
@@ -230,9 +236,22 @@ class Collecting(Store):
         has_aside = self._deletes or collected.updates or collected.marks
         if has_aside and self._parts_since and perf_counter() - self._parts_since > ASIDE_SECONDS:
             return False
-        for queued in inserts.values():  # noqa: SIM110 (each is looked at: a generator takes longer)
+        for queued in inserts.values():
             if queued.state != HELD:
                 return False
+        return not self._unseen or self._may_unseen_wait()
+
+    def _may_unseen_wait(self) -> bool:
+        unseen = self._parts.newest(self._unseen)
+        for part in unseen:
+            for queued in part.inserts.values():
+                if queued.state != HELD:
+                    return False
+        now = perf_counter()
+        for part in unseen:
+            # They may have been made while another commit went on.
+            part.began = now
+        self._unseen = 0
         return True
 
     def part(self) -> None:
@@ -244,6 +263,12 @@ class Collecting(Store):
         inserts = self._collected.replace_inserts(self._inserts)
         self._parts.add(self.batch, inserts, self.pending_bytes - self._parts.octets)
         self.batch += 1
+
+    def _cut(self) -> None:
+        """Have what comes next in another batch, so that its publisher is told of what was settled before it."""
+        if len(self._parts) < PARTS_MAX and self._collected.is_plain:
+            self.part()
+            self._unseen += 1
 
     def waits_since(self) -> float:
         return self._parts.began()
@@ -258,6 +283,7 @@ class Collecting(Store):
         settled = self._parts.take_empty()
         if not settled:
             return 0
+        self._unseen = min(self._unseen, len(self._parts))
         last = settled[-1]
         self.spared += len(settled)
         self.spared_after = perf_counter() - last.began
@@ -268,5 +294,6 @@ class Collecting(Store):
     def _join_parts(self) -> None:
         """Have all that is to be written in one batch, the one that is being collected."""
         if self._parts:
+            self._unseen = 0
             self._inserts = self._parts.take_all(self._inserts)
             self._collected.replace_inserts(self._inserts)

@@ -18,7 +18,7 @@ one nothing is left of their messages.
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batonmq.errors import StoreError
 from batonmq.purity import mypyc_attr
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
     from batonmq.store.records import Definition, Snapshot, StoredMessage, StoredRun
     from batonmq.store.status import StoreStatus
+
+# A batch is one, however many messages it has.
+COARSE: Final = 1 << 30
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -64,6 +67,8 @@ class Store(metaclass=ABCMeta):
         # one, in seconds.
         self.spared = 0
         self.spared_after = 0.0
+        # A batch that has so many new messages ends where another comes: see `cut_at`.
+        self._grain: int = COARSE
         # The number of this opening, and of the last one that served queues.
         self.opening = 0
         self.served = 0
@@ -306,6 +311,13 @@ class Store(metaclass=ABCMeta):
 
     def part(self) -> None:  # noqa: B027 (a store that never lets a commit wait has nothing to do)
         """Put off the commit: end this batch, if it has messages, which are written with the next one."""
+
+    def cut_at(self, count: int = COARSE) -> None:
+        """From now on, have no more new messages than so many in a batch, or one run of them.
+
+        So who publishes many in one turn is told of those that were settled first. All are written together if at all.
+        """
+        self._grain = count
 
     def waits_since(self) -> float:
         """When the oldest batch ended that was put off and is not settled (``perf_counter``); 0.0: there is none."""

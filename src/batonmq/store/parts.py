@@ -29,10 +29,12 @@ class Part:
 class Parts:
     """The batches that were put off, oldest first."""
 
-    __slots__ = ("_parts", "octets")
+    __slots__ = ("_first", "_parts", "octets")
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
+        # Those before it are empty.
+        self._first = 0
         self.octets = 0
         """The bytes of their messages, as the store counts them."""
 
@@ -59,11 +61,23 @@ class Parts:
     def pop(self, row: int) -> tuple[bool, bool]:
         """Take out the message of that row: was it in one of them? And is the oldest of them empty now?"""
         parts = self._parts
-        for part in parts:
-            inserts = part.inserts
-            if inserts.pop(row, None) is not None:
-                return True, not inserts and part is parts[0]
+        first = self._first
+        for index in range(first, len(parts)):
+            inserts = parts[index].inserts
+            if inserts.pop(row, None) is None:
+                continue
+            if inserts or index != first:
+                return True, False
+            first += 1
+            while first < len(parts) and not parts[first].inserts:
+                first += 1
+            self._first = first
+            return True, index == 0
         return False, False
+
+    def newest(self, count: int) -> list[Part]:
+        """The last so many of them."""
+        return self._parts[len(self._parts) - count :]
 
     def began(self) -> float:
         """When the oldest ended; 0.0: there is none."""
@@ -78,6 +92,7 @@ class Parts:
             count += 1
         found = parts[:count]
         del parts[:count]
+        self._first = 0
         return found
 
     def take_all(self, latest: dict[int, QueuedMessage]) -> dict[int, QueuedMessage]:
@@ -87,5 +102,5 @@ class Parts:
             found.update(part.inserts)
         found.update(latest)
         self._parts.clear()
-        self.octets = 0
+        self._first = self.octets = 0
         return found

@@ -17,6 +17,7 @@ from batonmq.protocols.amqp091.constants import PUBLISH
 from batonmq.protocols.amqp091.encoder import content_frames, method_frame
 from batonmq.protocols.amqp091.failures import ProtocolFailure
 from batonmq.protocols.amqp091.transaction import ACCEPT
+from batonmq.protocols.sessions.unconfirmed import RUN_MOST
 
 if TYPE_CHECKING:
     from batonmq.broker import Route
@@ -110,7 +111,9 @@ class Publisher:
             messages += more
             at += 1
         count = len(messages)
-        self._confirms.note(queue.publish_all(messages), count)
+        for begin in range(0, count, RUN_MOST):
+            run = messages[begin : begin + RUN_MOST] if count > RUN_MOST else messages
+            self._confirms.note(queue.publish_all(run), len(run))
         route.counters.passed_on(count)
         return at
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 T = TypeVar("T")
+
+# A run of publishes is noted in pieces of this many at most. While commits are put off, each is a batch of its own,
+# which is confirmed once consumers have settled it: a publisher that fills its window in one turn hears of the first
+# pieces while the consumer waits for more.
+RUN_MOST: Final = 128
 
 
 class Unconfirmed(Generic[T]):

@@ -8,6 +8,7 @@ from batonmq.broker import KEPT, REFUSED, STORED
 from batonmq.broker.management.target import refuse_requests
 from batonmq.errors import BrokerError
 from batonmq.message import Message
+from batonmq.protocols.sessions.unconfirmed import RUN_MOST
 from batonmq.protocols.stomp.failures import StompFailure
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Sending:
             if receipt is not None:
                 receipts.append(receipt)
             at += 1
-            if at == end:
+            if at == end or len(messages) == RUN_MOST:
                 break
             following, receipt, body = events[at]
             if following is not head:

@@ -250,7 +250,7 @@ class Collecting(Store):
         now = perf_counter()
         for part in unseen:
             # They may have been made while another commit went on.
-            part.began = now
+            part.begin(now)
         self._unseen = 0
         return True
 

@@ -25,6 +25,10 @@ class Part:
         self.inserts = inserts
         self.octets = octets
 
+    def begin(self, now: float) -> None:
+        """It is put off from now on."""
+        self.began = now
+
 
 class Parts:
     """The batches that were put off, oldest first."""

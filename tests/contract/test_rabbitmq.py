@@ -158,9 +158,22 @@ def test_what_is_held_for_too_long_comes_again_and_the_receiver_goes_on(
     mq.send_many(queue, numbered(3))
     with mq.receiver(queue, prefetch=1) as receiver:
         (late,) = take(receiver, 1)
+        if not place.url.startswith("amqp:"):
+            # Its link gets nothing more before it has settled. Another one does, and RabbitMQ 4.3 marks it like what
+            # was given back unseen: delivery-count 0, x-acquired-count 1.
+            with mq.receiver(queue) as other:
+                for body in (b"1", b"2", b"0"):
+                    (delivery,) = take(other, 1)
+                    assert (delivery.body, delivery.redelivered) == (body, False)
+                    delivery.accept()
+            with pytest.raises(batonmq.LeaseLost):
+                late.accept()
+            mq.send(queue, b"after")
+            (after,) = take(receiver, 1)
+            after.accept()
+            return
         (again,) = take(receiver, 1)
-        # Over AMQP 1.0 RabbitMQ 4.3 marks it like what was given back unseen: delivery-count 0, x-acquired-count 1.
-        assert (again.body, again.redelivered) == (late.body, place.url.startswith("amqp:"))
+        assert (again.body, again.redelivered) == (late.body, True)
         with pytest.raises(batonmq.LeaseLost):
             late.accept()
         again.accept()

@@ -26,7 +26,7 @@ def move_all(engine: Engine, product: Product, source: str, target: str | None, 
     in both queues.
     """
     if target is not None:
-        yield from product.require(target)
+        yield from product.require_target(target)
     pull = yield from wait_for(engine.pull(source))
     moved = stays = 0
     try:

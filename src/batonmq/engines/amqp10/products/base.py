@@ -215,6 +215,10 @@ class Product(ABC):
         """
         yield from ()
 
+    def require_target(self, queue: str) -> Steps[None]:
+        """Check that a queue exists to which messages are to be moved, also where there are none. NotFound."""
+        yield from self.require(queue)
+
     def is_drained(self, queue: str) -> Steps[bool]:
         """The broker answered a drain with no message (part 2 §2.6.7): is the queue empty? By default yes."""
         yield from ()

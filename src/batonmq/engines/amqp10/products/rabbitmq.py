@@ -96,6 +96,10 @@ class RabbitmqProduct(PairedProduct):
     def require_source(self, queue: str) -> Steps[None]:
         yield from self._find(queue)
 
+    def require_target(self, queue: str) -> Steps[None]:
+        if (yield from self._look_up(queue)) is None:
+            raise NotFound(f"no queue '{queue}'")
+
     def _found(self, queue: str) -> Steps[QueueStats]:
         yield from self._find(queue)
         return (yield from super()._found(queue))

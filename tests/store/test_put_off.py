@@ -11,6 +11,7 @@ from tests.support.driven import Driven, Taker
 from batonmq.broker.features.revoked import take_back
 from batonmq.errors import StoreError
 from batonmq.store.collecting import PART_MAX
+from batonmq.store.interface import COARSE
 from batonmq.store.parts import PARTS_MAX
 
 
@@ -306,17 +307,61 @@ def test_many_in_a_turn_are_several_batches_while_commits_are_put_off(
     assert rows(path) == ["d", "e", "f"]
 
 
-def test_a_batch_in_the_middle_of_a_turn_waits_for_nobody_who_has_not_got_it(
-    driven: Driven, publisher: Publisher, path: Path
+@pytest.mark.parametrize("grain", [COARSE, 3])
+def test_what_follows_in_its_queue_waits_with_it(driven: Driven, publisher: Publisher, path: Path, grain: int) -> None:
+    store = driven.broker.store
+    store.cut_at(grain)
+    taker = driven.consume(prefetch=2)
+    batch = publisher.publish(*"abcd")
+    assert len(taker.held) == 2
+    assert store.waits_since() > 0
+    further = publisher.publish("e")
+    for _ in range(5):
+        taker.accept()
+        driven.broker.end_turn()
+    assert publisher.told[-1] >= further > batch
+    assert not store.has_work()
+    assert rows(path) == []
+
+
+@pytest.mark.parametrize("grain", [COARSE, 1])
+def test_nothing_waits_for_the_consumers_of_another_queue(driven: Driven, publisher: Publisher, grain: int) -> None:
+    store = driven.broker.store
+    store.cut_at(grain)
+    driven.consume(prefetch=1)
+    driven.publish("a")
+    driven.publish("b", queue="other")
+    driven.publish("c", queue="other")
+    driven.broker.end_turn()
+    assert not store.may_wait()
+
+
+@pytest.mark.parametrize("grain", [COARSE, 1])
+def test_nothing_waits_for_consumers_that_have_settled_all_and_take_no_more(
+    driven: Driven, publisher: Publisher, grain: int
 ) -> None:
     store = driven.broker.store
-    store.cut_at(3)
-    taker = driven.consume(prefetch=2)
-    publisher.publish(*"abcd")
-    assert len(taker.held) == 2
+    store.cut_at(grain)
+    taker = driven.consume(prefetch=1)
+    publisher.publish("a")
+    assert store.waits_since() > 0
+    taker.is_cancelled = True
+    taker.accept()
+    driven.broker.end_turn()
+    publisher.publish("b", "c")
     assert not store.may_wait()
+
+
+def test_a_look_that_was_in_vain_is_forgotten(driven: Driven, publisher: Publisher, taker: Taker) -> None:
+    driven.publish("a")
+    driven.publish("b", queue="other")
+    driven.broker.end_turn()
+    assert not driven.broker.store.may_wait()
     driven.settle()
-    assert rows(path) == ["a", "b", "c", "d"]
+    taker.is_cancelled = True
+    driven.publish("c")
+    driven.broker.end_turn()
+    assert not driven.broker.store.may_wait()
 
 
 def test_nothing_is_cut_off_that_would_be_told_before_what_belongs_to_it(driven: Driven, publisher: Publisher) -> None:

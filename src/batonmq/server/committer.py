@@ -9,8 +9,8 @@ Where one connection sends and one receives, there is nothing to go on with, and
 takes longer than a fast disk. So the loop itself commits what is brief, while nobody else is at work and the disk has
 been fast. The first commit that is slow ends this for a second: whoever comes meanwhile waits for that one.
 
-Where consumers hold all that is to be written, and usually settle it sooner than the disk would have it, the commit is
-put off for a moment (``Patience``): then there is nothing left to write.
+Where consumers hold all that is to be written, or what is before it in its queue, and usually settle it sooner than the
+disk would have it, the commit is put off for a moment (``Patience``): then there is nothing left to write.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Committer:
         self._patience = Patience()
         # How many batches were spared the disk when last looked.
         self._spared = 0
-        # Do consumers hold all of the last messages? While they have no room for what comes, small batches only cost.
+        # Might consumers settle the last messages soon? While they do not, small batches only cost.
         self._have_room = True
         # Ends a wait for consumers.
         self._timer: asyncio.TimerHandle | None = None

@@ -90,7 +90,10 @@ class Store(Protocol):
         """How long it took until the last one of these was settled, in seconds."""
 
     def may_wait(self) -> bool:
-        """Do consumers hold all that is to be written, and may settle it before? False if anything else is urgent."""
+        """Do consumers hold all that is to be written, or what is before it, and may settle it before that?
+
+        False if anything else is urgent.
+        """
 
     def part(self) -> None:
         """End this batch, and put off its commit."""

@@ -236,23 +236,11 @@ class Collecting(Store):
         has_aside = self._deletes or collected.updates or collected.marks
         if has_aside and self._parts_since and perf_counter() - self._parts_since > ASIDE_SECONDS:
             return False
-        for queued in inserts.values():
-            if queued.state != HELD:
-                return False
-        return not self._unseen or self._may_unseen_wait()
-
-    def _may_unseen_wait(self) -> bool:
-        unseen = self._parts.newest(self._unseen)
-        for part in unseen:
-            for queued in part.inserts.values():
-                if queued.state != HELD:
-                    return False
-        now = perf_counter()
-        for part in unseen:
-            # They may have been made while another commit went on.
-            part.begin(now)
+        parts = self._parts
+        if self._unseen and not parts.may_begin(self._unseen, perf_counter()):
+            return False
         self._unseen = 0
-        return True
+        return parts.are_served(inserts)
 
     def part(self) -> None:
         if not self._inserts or len(self._parts) >= PARTS_MAX:
@@ -293,7 +281,11 @@ class Collecting(Store):
 
     def _join_parts(self) -> None:
         """Have all that is to be written in one batch, the one that is being collected."""
-        if self._parts:
+        parts = self._parts
+        if parts:
             self._unseen = 0
-            self._inserts = self._parts.take_all(self._inserts)
+            self._inserts = parts.take_all(self._inserts)
             self._collected.replace_inserts(self._inserts)
+        else:
+            # It was asked whether the latest may wait, and then it did not.
+            parts.served.clear()

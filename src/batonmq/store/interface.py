@@ -303,9 +303,10 @@ class Store(metaclass=ABCMeta):
         return False
 
     def may_wait(self) -> bool:
-        """May the commit wait for a moment, as consumers hold all that is to be written, and may settle it before that?
+        """May the commit wait for a moment, as consumers may settle all that is to be written before that?
 
-        False if anything else is, but for settlements and marks, which may wait a while if nobody waits for them.
+        They hold each message, or one before it in its lane, which is to be written, too, or was a moment ago. False if
+        anything else is to be written, but for settlements and marks, which may wait a while if nobody waits for them.
         """
         return False
 

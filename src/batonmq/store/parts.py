@@ -1,9 +1,14 @@
-"""Batches whose commit was put off: consumers hold their messages, and often settle them before the disk is asked."""
+"""Batches whose commit was put off: consumers hold their messages, or those before them, and often settle them before
+the disk is asked.
+"""
 
 from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+from batonmq.queued import HELD
+from batonmq.store.records import POSITION_BITS
 
 if TYPE_CHECKING:
     from batonmq.queued import QueuedMessage
@@ -25,15 +30,11 @@ class Part:
         self.inserts = inserts
         self.octets = octets
 
-    def begin(self, now: float) -> None:
-        """It is put off from now on."""
-        self.began = now
-
 
 class Parts:
     """The batches that were put off, oldest first."""
 
-    __slots__ = ("_first", "_parts", "octets")
+    __slots__ = ("_first", "_parts", "octets", "served")
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
@@ -41,6 +42,8 @@ class Parts:
         self._first = 0
         self.octets = 0
         """The bytes of their messages, as the store counts them."""
+        self.served: set[int] = set()
+        """The lanes of which a consumer has held a message of theirs, or of the batch that is about to be put off."""
 
     def __len__(self) -> int:
         return len(self._parts)
@@ -79,9 +82,30 @@ class Parts:
             return True, index == 0
         return False, False
 
-    def newest(self, count: int) -> list[Part]:
-        """The last so many of them."""
-        return self._parts[len(self._parts) - count :]
+    def are_served(self, inserts: dict[int, QueuedMessage]) -> bool:
+        """Do consumers hold each of these messages, or one before it in its lane? The batch may be put off then."""
+        served = self.served
+        last = 0
+        for queued in inserts.values():
+            lane = queued.row >> POSITION_BITS
+            if queued.state == HELD:
+                if lane != last:
+                    served.add(lane)
+                    last = lane
+            elif lane != last and lane not in served:
+                return False
+        return True
+
+    def may_begin(self, count: int, now: float) -> bool:
+        """The last so many were made in one turn, which is over: may they be put off, from now on?"""
+        newest = self._parts[len(self._parts) - count :]
+        for part in newest:
+            if not self.are_served(part.inserts):
+                return False
+        for part in newest:
+            # It may have been made while another commit went on.
+            part.began = now
+        return True
 
     def began(self) -> float:
         """When the oldest ended; 0.0: there is none."""
@@ -97,6 +121,8 @@ class Parts:
         found = parts[:count]
         del parts[:count]
         self._first = 0
+        if not parts:
+            self.served.clear()
         return found
 
     def take_all(self, latest: dict[int, QueuedMessage]) -> dict[int, QueuedMessage]:
@@ -106,5 +132,6 @@ class Parts:
             found.update(part.inserts)
         found.update(latest)
         self._parts.clear()
+        self.served.clear()
         self._first = self.octets = 0
         return found

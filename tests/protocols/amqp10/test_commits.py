@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from batonmq.protocols.amqp10.codec.constants import FRAME
 from batonmq.protocols.amqp10.codec.encoder import frame
 from batonmq.protocols.amqp10.codec.performatives import Accepted, Attach, Disposition, Rejected, Transfer
 from batonmq.protocols.amqp10.codec.values import UInt
+from batonmq.protocols.sessions.unconfirmed import RUN_MOST
 from tests.protocols.amqp10.client import Client, Delivery, message, of
 from tests.support.driven import Driven
 
@@ -41,6 +43,46 @@ def _told(came: list[object], state: type) -> set[int]:
         assert disposition.settled
         told |= set(range(disposition.first, (disposition.last or disposition.first) + 1))
     return told
+
+
+def _accepted(client: Client) -> set[int]:
+    """The deliveries that are accepted after the turn, without a commit."""
+    client.driven.broker.end_turn()
+    client.session.turn_ended()
+    data = b"".join(client.session.output)
+    client.session.output.clear()
+    return _told([event[2] for event in client.parser.feed(data) if event[0] == FRAME], Accepted)
+
+
+@pytest.mark.parametrize("sizes", [(1,), (1, 2)], ids=["alike", "of two sizes"])
+def test_who_fills_a_window_in_one_read_hears_of_its_first_part(stored: Driven, sizes: tuple[int, ...]) -> None:
+    stored.slow_commits = False
+    client = Client(stored).start()
+    handle = client.sender("q")
+    client.read()
+    taker = stored.consume(prefetch=10 * RUN_MOST)
+    stored.settle()
+    store = stored.broker.store
+    store.cut_at(RUN_MOST)
+    data = b""
+    for number in range(2 * RUN_MOST + 44):
+        transfer = Transfer(
+            handle=UInt(handle), delivery_id=UInt(number), delivery_tag=b"t", message_format=UInt(0), settled=False
+        )
+        data += frame(0, transfer, message(b"x" * sizes[number % len(sizes)], DURABLE))
+    client.session.receive(data)
+    assert _accepted(client) == set()
+    assert store.may_wait()
+    store.part()
+    # As one does that settles a hundred at a time.
+    taker.accept(200)
+    told = _accepted(client)
+    # A run of them, and what came before one was seen.
+    assert RUN_MOST <= len(told) < 200
+    assert told == set(range(len(told)))
+    taker.accept(100)
+    assert _accepted(client) == set(range(len(told), 2 * RUN_MOST + 44))
+    assert not store.has_work()
 
 
 def test_what_comes_while_another_commit_is_made_is_accepted_by_the_next(stored: Driven) -> None:

@@ -15,6 +15,7 @@ from batonmq.protocols.amqp10.deliveries.serial import MASK
 from batonmq.protocols.amqp10.failures import LinkFailure, as_failure, stolen
 from batonmq.protocols.amqp10.links.inflow import Inflow
 from batonmq.protocols.amqp10.messages.incoming import MessageReader
+from batonmq.protocols.sessions.unconfirmed import RUN_MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,9 +104,10 @@ class IncomingLink:
         """
         event = events[at]
         limit = self._parts.connection.terms.settings.max_message_size
+        most = min(self._inflow.credit, RUN_MOST)
         if event[0] == RUN:
             _, channel, shape, first, payloads = event
-            taken = _within(payloads[: self._inflow.credit], limit)
+            taken = _within(payloads[:most], limit)
             count = self._take_run(event, shape, first, taken)
             if count == len(payloads):
                 return at + 1
@@ -115,7 +117,7 @@ class IncomingLink:
         elif event[0] == TRANSFER:
             _, _, shape, delivery_id, _, _ = event
             if delivery_id is not None:
-                count = self._take_run(event, shape, delivery_id, _run(events, at, self._inflow.credit, limit))
+                count = self._take_run(event, shape, delivery_id, _run(events, at, most, limit))
                 if count:
                     return at + count
         else:

@@ -23,6 +23,8 @@ def committer() -> tuple[Committer, EchoStore, EchoBroker]:
     store = EchoStore()
     broker = EchoBroker(store)
     made = Committer(store, broker, asyncio.get_running_loop(), lambda: None)
+    # As a host does at the end of a turn.
+    broker.attach(made.kick, lambda: None)
     made.start()
     return made, store, broker
 
@@ -324,6 +326,34 @@ def test_one_that_came_later_waits_as_long_as_the_first(run: Run, monkeypatch: p
         first, second = (call.args[0] for call in watched.call_later.call_args_list[:2])
         assert first == LIMIT
         assert second == pytest.approx(max(TICK, (1 - age) * LIMIT))
+        made.stop()
+
+    run(main())
+
+
+def test_what_a_turn_has_brought_is_not_committed_before_its_end(run: Run) -> None:
+    async def main() -> None:
+        made, store, broker = committer()
+        asked: list[bool] = []
+        broker.attach(lambda: asked.append(True), lambda: None)
+        await holding(store, made)
+        commits = store.commits
+        for is_settled in (True, False):
+            store.pending_bytes = 1
+            made.kick()
+            assert store.since
+            if is_settled:
+                store.settle(0.0)
+            # The timer of what was put off finds more, which has not been offered to consumers.
+            store.pending_bytes = 1
+            store.held = False
+            asked.clear()
+            await until(lambda: asked)
+            assert not store.busy
+            assert store.commits == commits
+            store.held = True
+            store.pending_bytes = 0
+            store.since = 0.0
         made.stop()
 
     run(main())

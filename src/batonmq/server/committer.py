@@ -73,7 +73,6 @@ class Committer:
         self._have_room = True
         # Ends a wait for consumers.
         self._timer: asyncio.TimerHandle | None = None
-        self._is_quiet = False
         self._is_brief = False
         # Is the loop committing? What comes up at the end of that is left to the thread, so that it ends.
         self._is_at_it = False
@@ -104,50 +103,47 @@ class Committer:
             self._patience.settled(store.spared_after)
         if store.has_work() and not self._waits():
             self._begin(is_quiet=is_quiet)
-        else:
-            self._is_quiet = is_quiet
         store.cut_at(RUN_MOST if self._have_room and self._patience.will_try else COARSE)
 
     def _waits(self) -> bool:
         """Put off the commit, if it pays to wait until consumers have settled what is to be written."""
         store = self._store
+        since = store.waits_since()
+        if since and self._left(since) <= 0:
+            self._patience.in_vain()
+            return False
         if not self._broker.is_patient or not store.may_wait():
             # What only deletes says nothing of consumers.
             self._have_room = self._have_room and not store.pending_bytes
             return False
         self._have_room = True
-        since = store.waits_since()
-        if since:
-            if perf_counter() - since > self._patience.limit:
-                self._patience.in_vain()
-                return False
-        elif not self._patience.is_willing():
+        if not since and not self._patience.is_willing():
             return False
         store.part()
         if self._timer is None:
-            self._wait(self._patience.limit)
+            self._wait(self._left(since) if since else self._patience.limit)
         return True
+
+    def _left(self, since: float) -> float:
+        """How long a batch that was put off then may still wait, in seconds."""
+        return self._patience.limit - (perf_counter() - since)
 
     def _wait(self, seconds: float) -> None:
         self._timer = self._loop.call_later(max(TICK, seconds), self._waited)
 
     def _waited(self) -> None:
-        """Commit what has not been settled."""
+        """Have what was not settled committed when the turn ends: nobody has got yet what it has brought."""
         self._timer = None
+        store = self._store
         if self._is_committing or self._retry is not None:
             return
-        since = self._store.waits_since()
-        if not since:
-            # All is settled; or a read of the store has written it out, and no turn has ended since.
-            self.kick(is_quiet=self._is_quiet)
-            return
-        left = self._patience.limit - (perf_counter() - since)
-        if left > 0:
+        since = store.waits_since()
+        if since and (left := self._left(since)) > 0:
             # Another has come meanwhile.
             self._wait(left)
-            return
-        self._patience.in_vain()
-        self._begin(is_quiet=self._is_quiet)
+        elif store.has_work():
+            # If none waits, a read of the store has written it out, and no turn has ended since.
+            self._broker.on_work()
 
     def _begin(self, *, is_quiet: bool) -> None:
         """Start a commit. There is something to commit, and no other is running."""

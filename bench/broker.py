@@ -24,6 +24,7 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario("persistent, window 1, 16 B", 5_000, 200, persistent=True, window=1),
     Scenario("persistent, window 1, each acknowledged", 5_000, 200, persistent=True, window=1, acks=1),
     Scenario("persistent, window 10, 16 B", 40_000, 1_000, persistent=True, window=10),
+    Scenario("persistent, window 10, each acknowledged", 40_000, 1_000, persistent=True, window=10, acks=1),
     Scenario("persistent, window 100, 16 B", 200_000, 5_000, persistent=True, window=100),
     Scenario("persistent, window 100, each acknowledged", 200_000, 5_000, persistent=True, window=100, acks=1),
     Scenario("persistent, window 1000, 16 B", 400_000, 20_000, persistent=True, window=1000, rate=at_least(2.5)),

@@ -88,12 +88,13 @@ class Parts:
         last = 0
         for queued in inserts.values():
             lane = queued.row >> POSITION_BITS
+            if lane == last:
+                continue
             if queued.state == HELD:
-                if lane != last:
-                    served.add(lane)
-                    last = lane
-            elif lane != last and lane not in served:
+                served.add(lane)
+            elif lane not in served:
                 return False
+            last = lane
         return True
 
     def may_begin(self, count: int, now: float) -> bool:

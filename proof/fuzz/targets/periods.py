@@ -103,8 +103,11 @@ def _arguments() -> Take:
             except ValueError as error:
                 outcomes.append(str(error)[:24])
                 continue
-            if isinstance(checked, int | float):
-                ensure(math.isfinite(checked) and abs(checked) <= 2 * MOST + 1, f"{name} is {checked}")
+            if isinstance(checked, float):
+                # A factor, whose product is cut off at the longest period.
+                ensure(math.isfinite(checked), f"{name} is {checked}")
+            elif isinstance(checked, int):
+                ensure(abs(checked) <= 2 * MOST + 1, f"{name} is {checked}")
             outcomes.append(type(checked))
         return name, tuple(outcomes)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batonmq.errors import NotFound, PreconditionFailed, ResourceLocked
+from batonmq.errors import AccessRefused, NotFound, PreconditionFailed, ResourceLocked
 from batonmq.protocols.amqp10.codec.values import Described, Symbol, UInt
 from batonmq.protocols.amqp10.dialects import ARTEMIS
 from batonmq.protocols.amqp10.nodes.opened import OpenedSource
@@ -125,6 +125,32 @@ def test_another_topic_or_selector_begins_it_anew(linked: Linked) -> None:
     assert linked.subscription("u", filter=selector("a = 2")).queue.ready_count == 0
     assert linked.publish("m", "amq.topic", "u") == 1
     assert linked.subscription("u").queue.ready_count == 0
+
+
+@pytest.mark.parametrize(
+    "rights",
+    [
+        {"configure": ".*", "write": ".*", "read": "me.sub"},
+        {"configure": ".*", "write": "other", "read": ".*"},
+        {"configure": "other", "write": ".*", "read": ".*"},
+    ],
+    ids=["read", "write", "configure"],
+)
+def test_an_earlier_one_stays_if_the_new_one_is_refused(driven: Driven, linked: Linked, rights: dict[str, str]) -> None:
+    linked.close(linked.subscription("t"), closed=False)
+    linked.publish("m", "amq.topic", "t")
+    reader = Linked(driven, user=limited(**rights))
+    with pytest.raises(AccessRefused):
+        reader.subscription("u")
+    assert linked.subscription("t").queue.ready_count == 1
+
+
+def test_an_earlier_one_stays_if_the_new_one_cannot_be_made(driven: Driven, linked: Linked) -> None:
+    linked.close(linked.subscription("t"), closed=False)
+    linked.publish("m", "amq.topic", "t")
+    with pytest.raises(PreconditionFailed):
+        linked.subscription("u", link_properties={Symbol("x-max-priority"): -1})
+    assert linked.subscription("t").queue.ready_count == 1
 
 
 def test_not_while_it_is_in_use(linked: Linked) -> None:

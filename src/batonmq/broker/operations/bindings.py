@@ -21,9 +21,16 @@ class Bindings(Checks):
 
     def bind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.bind. Raises NotFound, AccessRefused, ResourceLocked, PreconditionFailed."""
+        source = self.require_bindable(queue, exchange, routing_key)
+        self.vhost.router.bind(source, self.find_queue(queue), routing_key, arguments)
+
+    def require_bindable(self, queue: str, exchange: str, routing_key: str) -> Exchange:
+        """The exchange, if the user may bind a queue of this name to it with this key.
+
+        Raises NotFound, AccessRefused.
+        """
         self._require_binding("queue", queue, exchange)
-        destination = self.find_queue(queue)
-        self.vhost.router.bind(self._source(exchange, routing_key), destination, routing_key, arguments)
+        return self._source(exchange, routing_key)
 
     def unbind_queue(self, queue: str, exchange: str, routing_key: str, arguments: Mapping[str, FieldValue]) -> None:
         """queue.unbind; removing a binding that does not exist is no error. Raises AccessRefused, ResourceLocked."""

@@ -122,28 +122,21 @@ class Declarations(Bindings):
                 existing.used()
                 return existing
             _may_be_new("queue", name)
-            self._require("configure", "queue", name)
         else:
             if arguments.get("x-queue-type") == "quorum":
                 raise PreconditionFailed("server-named queues cannot be of type quorum")
             name = "amq.gen-" + secrets.token_urlsafe(16)
-            self._require("configure", "queue", name)
-        dead_letters = arguments.get("x-dead-letter-exchange")
-        if "x-dead-letter-exchange" in arguments and not isinstance(dead_letters, str):
-            raise PreconditionFailed(
-                f"invalid type '{type_name(dead_letters)}' for arg 'x-dead-letter-exchange'"
-                f" in {self._described('queue', name)}"
-            )
-        if dead_letters is not None:
-            self._require("read", "queue", name)
-            self._require("write", "exchange", str(dead_letters))
-        described = self._described("queue", name)
-        defaults = {
-            **defaults,
-            **self._default_type(is_named=is_named, shares=durable and not (exclusive or auto_delete)),
-        }
-        made = _with_defaults(arguments, defaults)
-        check_new(made, described, durable=asked_durable, exclusive=exclusive, auto_delete=auto_delete)
+        made = self.require_new_queue(
+            name,
+            durable=asked_durable,
+            exclusive=exclusive,
+            auto_delete=auto_delete,
+            arguments=arguments,
+            defaults={
+                **defaults,
+                **self._default_type(is_named=is_named, shares=durable and not (exclusive or auto_delete)),
+            },
+        )
         queue = self.vhost.add_queue(
             name,
             durable=durable,
@@ -155,6 +148,35 @@ class Declarations(Bindings):
         if exclusive:
             self.owned[name] = queue
         return queue
+
+    def require_new_queue(
+        self,
+        name: str,
+        *,
+        durable: bool,
+        exclusive: bool = False,
+        auto_delete: bool = False,
+        arguments: Mapping[str, FieldValue],
+        defaults: Mapping[str, FieldValue],
+    ) -> Mapping[str, FieldValue]:
+        """The arguments of a new queue of this name, with the defaults, if the user may declare it so.
+
+        For who has to give up something else before. Raises AccessRefused, PreconditionFailed.
+        """
+        self._require("configure", "queue", name)
+        dead_letters = arguments.get("x-dead-letter-exchange")
+        if "x-dead-letter-exchange" in arguments and not isinstance(dead_letters, str):
+            raise PreconditionFailed(
+                f"invalid type '{type_name(dead_letters)}' for arg 'x-dead-letter-exchange'"
+                f" in {self._described('queue', name)}"
+            )
+        if dead_letters is not None:
+            self._require("read", "queue", name)
+            self._require("write", "exchange", str(dead_letters))
+        made = _with_defaults(arguments, defaults)
+        described = self._described("queue", name)
+        check_new(made, described, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
+        return made
 
     def _default_type(self, *, is_named: bool, shares: bool) -> dict[str, FieldValue]:
         """The virtual host's default type, if the queue can have it: a quorum queue is durable, named and shared."""

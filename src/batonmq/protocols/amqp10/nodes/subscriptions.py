@@ -113,6 +113,8 @@ class Subscriptions:
 
     def _named(self, name: str, address: Address, arguments: dict[str, FieldValue], *, is_lasting: bool) -> Queue:
         operations = self._operations
+        arguments = {**arguments, ADDRESS: address.text}
+        defaults = self._customary.defaults(name, arguments)
         try:
             # First of all: without the right to read, none is left behind, and no earlier one gives way.
             queue = operations.require_readable(name)
@@ -122,13 +124,11 @@ class Subscriptions:
             if self._is_of(queue, address, arguments.get(SELECTOR)):
                 queue.used()
                 return queue
+            # All that may be refused is asked before: its messages go with it.
+            operations.require_new_queue(name, durable=is_lasting, arguments=arguments, defaults=defaults)
+            operations.require_bindable(name, address.exchange, address.routing_key or "")
             self._give_way(queue)
-        queue = operations.declare_queue(
-            name,
-            durable=is_lasting,
-            arguments={**arguments, ADDRESS: address.text},
-            defaults=self._customary.defaults(name, arguments),
-        )
+        queue = operations.declare_queue(name, durable=is_lasting, arguments=arguments, defaults=defaults)
         with operations.taken_back_if_refused(queue):
             self._customary.complete(queue)
             self._bind(queue, address)

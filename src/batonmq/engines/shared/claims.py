@@ -26,6 +26,10 @@ GRACE_SECONDS = 2.0
 """How long to wait for guests that are alive and say nothing."""
 # How often to check whether one of them has ended, in seconds.
 LOOK_SECONDS = 0.02
+# Who has not looked for so long has stood still, and if the machine has, so have the guests, in seconds.
+STILL_SECONDS = 0.5
+# However often that happens, they are waited for no longer than so many times the grace time.
+GRACES_MOST = 10
 # For forgetting the outcomes of all commands of a guest that is gone.
 ALL = (1 << 63) - 1
 
@@ -43,7 +47,9 @@ class Claims:
         self._lock = threading.Lock()
         self._expected = dict(expected)
         self._is_over = False
-        self._end = time.monotonic() + GRACE_SECONDS
+        self._looked = time.monotonic()
+        self._end = self._looked + GRACE_SECONDS
+        self._last_end = self._looked + GRACES_MOST * GRACE_SECONDS
         self._serving = threading.Event()
         self.opening = core.store.opening
         self._before = core.store.served
@@ -72,7 +78,11 @@ class Claims:
     def look(self) -> None:
         """Stop waiting for processes that have ended, and for all of them when the time is up."""
         with self._lock:
-            if time.monotonic() >= self._end:
+            now = time.monotonic()
+            if now - self._looked > STILL_SECONDS:
+                self._end = min(self._end + now - self._looked, self._last_end)
+            self._looked = now
+            if now >= self._end:
                 self._expected.clear()
             for guest in [guest for guest, process in self._expected.items() if not is_there(guest, process)]:
                 del self._expected[guest]
@@ -113,7 +123,8 @@ class Claims:
 
     def wait(self) -> None:
         """Return when the file's broker serves, at the latest a second after the grace time."""
-        self._serving.wait(GRACE_SECONDS + 1.0)
+        while not self._serving.wait(1.0) and time.monotonic() < self._end + 1.0:
+            pass
 
     def close(self) -> None:
         """The owner ends: the guests on the roll now are those for the next one to expect."""

@@ -135,8 +135,8 @@ static void produce(struct span *span)
     open_link(&link, port, user, password, SENDER, address, window == 0);
     struct message message = make_message(link.frame_size < BATCH ? link.frame_size : BATCH);
     long most = (long)(BATCH / message.length) > 1 ? (long)(BATCH / message.length) : 1;
-    if (window > 0 && most > window)
-        most = window;
+    if (window > 0 && most > (window + 1) / 2) /* so that some are on their way while the broker has others */
+        most = (window + 1) / 2;
     uint8_t *batch = allocate((size_t)most * message.length);
     for (long index = 0; index < most; index++)
         memcpy(batch + (size_t)index * message.length, message.bytes, message.length);

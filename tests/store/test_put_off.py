@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 
 import apsw
 import pytest
@@ -305,6 +306,18 @@ def test_many_in_a_turn_are_several_batches_while_commits_are_put_off(
     driven.settle()
     assert publisher.told[-1] >= first + 2
     assert rows(path) == ["d", "e", "f"]
+
+
+def test_a_batch_in_the_middle_of_a_turn_waits_only_from_its_end_on(driven: Driven, taker: Taker) -> None:
+    store = driven.broker.store
+    store.cut_at(1)
+    for body in "abc":
+        driven.publish(body)
+    assert store.waits_since() == 0
+    driven.broker.end_turn()
+    before = perf_counter()
+    assert store.may_wait()
+    assert store.waits_since() >= before
 
 
 @pytest.mark.parametrize("grain", [COARSE, 3])

@@ -259,7 +259,9 @@ class Collecting(Store):
             self._unseen += 1
 
     def waits_since(self) -> float:
-        return self._parts.began()
+        parts = self._parts
+        # Those that nobody has looked at yet may have been made while another commit went on.
+        return parts.began() if len(parts) > self._unseen else 0.0
 
     def take_settled(self) -> int:
         if not self._parts:

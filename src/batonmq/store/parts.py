@@ -104,7 +104,6 @@ class Parts:
             if not self.are_served(part.inserts):
                 return False
         for part in newest:
-            # It may have been made while another commit went on.
             part.began = now
         return True
 

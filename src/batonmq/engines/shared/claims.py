@@ -123,8 +123,9 @@ class Claims:
 
     def wait(self) -> None:
         """Return when the file's broker serves, at the latest a second after the grace time."""
-        while not self._serving.wait(1.0) and time.monotonic() < self._end + 1.0:
-            pass
+        # The end may have moved meanwhile.
+        while not self._serving.is_set() and (left := self._end + 1.0 - time.monotonic()) > 0:
+            self._serving.wait(left)
 
     def close(self) -> None:
         """The owner ends: the guests on the roll now are those for the next one to expect."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.support.timed import Holder, Timed
 
 from batonmq.broker import Queue
+from batonmq.queued import QueuedMessage
 
 
 def single(driven: Timed, milliseconds: int = 10_000) -> Queue:
@@ -59,6 +61,33 @@ def test_more_than_is_taken_back_at_once_stays_in_order(driven: Timed) -> None:
         driven.publish(body)
     driven.settle()
     driven.wait(0.1)
+    assert following.seen == bodies
+
+
+class Leaving(Holder):
+    """Cancels when so many messages have been taken back from it."""
+
+    leaves_at = 0
+
+    def revoked(self, queued: QueuedMessage) -> None:
+        super().revoked(queued)
+        if len(self.taken_back) == self.leaves_at:
+            self.queue.unsubscribe(self)
+
+
+@pytest.mark.parametrize("leaves_at", [1, 255, 256, 257, 600, 1_500])
+def test_one_that_cancels_while_its_messages_go_back_leaves_none_behind(driven: Timed, leaves_at: int) -> None:
+    queue = single(driven)
+    bodies = [str(number) for number in range(2_000)]
+    for body in bodies:
+        driven.publish(body)
+    late = Leaving(driven, prefetch=1_500)
+    late.leaves_at = leaves_at
+    following = Holder(driven, prefetch=5_000)
+    driven.wait(10.1)
+    driven.wait(0.1)
+    assert queue.active is following
+    assert sorted(late.taken_back, key=int) == bodies[:1_500]
     assert following.seen == bodies
 
 

@@ -115,6 +115,11 @@ class AckTimeouts:
             self.queue.scheduler.soon(WORK, self.work)
         return is_any
 
+    def take_back_all(self, holder: Consumer) -> None:
+        """Take back now all that a consumer holds, and whatever else is late."""
+        if self.hurry(holder):
+            self.work(len(self._heap))
+
     def _take_back(self, queued: QueuedMessage) -> QueuedMessage:
         """Put the message into another object. Its consumer keeps the old one, which has no effect any more."""
         holder = queued.holder

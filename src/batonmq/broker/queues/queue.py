@@ -27,7 +27,7 @@ from batonmq.broker.queues.featured import FeaturedQueue
 from batonmq.broker.queues.refilling import can_refill, refill, wants_refill
 from batonmq.broker.queues.requeue import requeue, return_to
 from batonmq.broker.queues.returning import AT_ONCE, Returning
-from batonmq.broker.queues.single_active import choose_active
+from batonmq.broker.queues.single_active import choose_active, finish_handing_over
 from batonmq.queued import DELAYED, DURABLE, HELD, IN_MEMORY, READY, settle_all
 from batonmq.store.records import POSITION_MASK
 
@@ -433,6 +433,8 @@ class Queue(FeaturedQueue):
         """Remove a consumer; it keeps the messages it holds. An auto-delete queue goes with its last one."""
         if consumer not in self.consumers:
             return
+        if self.settings.single_active:
+            finish_handing_over(self, consumer)
         was_active = self.settings.single_active and consumer is self.active
         self.withdraw(consumer)
         self.stop_draining(consumer)

@@ -11,6 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from batonmq.broker.model.consumer import Consumer
     from batonmq.broker.queues.featured import FeaturedQueue
 
 log = logging.getLogger("batonmq.broker")
@@ -38,3 +39,10 @@ def choose_active(queue: FeaturedQueue) -> None:
     active.activity_changed()
     successor.activity_changed()
     queue.begin(successor)
+
+
+def finish_handing_over(queue: FeaturedQueue, leaving: Consumer) -> None:
+    """A consumer cancels. If its messages are going back for the next one, they are back before that is served."""
+    consumers = queue.consumers
+    if leaving is consumers.active and consumers.successor() is not None and queue.ack_timeouts is not None:
+        queue.ack_timeouts.take_back_all(leaving)

@@ -150,7 +150,7 @@ class OutgoingLink(Receiver):
 
     def activity_changed(self) -> None:
         # Before our attach the client does not know the link; what it is by then is said after it.
-        if self._is_attached:
+        if self._is_attached and not self.is_over:
             self._say_whether_active()
 
     def _say_whether_active(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 import batonmq
 from batonmq.engines import reconnection
 from batonmq.engines.amqp10 import publisher, uplink
+from batonmq.engines.amqp10.browser import CREDIT
 from batonmq.engines.amqp10.engine import Amqp10Engine
 from batonmq.engines.amqp10.products.base import Product
 from batonmq.engines.amqp10.products.batonmq import BatonmqProduct
@@ -25,6 +26,13 @@ SOON = 30.0
 
 def test_it_says_what_it_is(mq: batonmq.Connection) -> None:
     assert (mq.capabilities.engine, mq.capabilities.transactions, mq.capabilities.lease) == ("amqp10", True, True)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("count", [CREDIT - 1, CREDIT, CREDIT + 1, 2 * CREDIT])
+def test_a_peek_ends_when_a_full_batch_was_the_last(mq: batonmq.Connection, queue: str, count: int) -> None:
+    mq.send_many(queue, [b"%d" % number for number in range(count)])
+    assert [message.body for message in mq.peek(queue, 3 * CREDIT)] == [b"%d" % number for number in range(count)]
 
 
 def test_a_receiver_that_waits_resumes_after_a_lost_connection(

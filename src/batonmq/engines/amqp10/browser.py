@@ -30,6 +30,8 @@ class Browser(ReceiverUser):
         self._read = read
         self._most = most
         self._found: list[Message] = []
+        # How many there will be if the broker has as many as were asked for.
+        self._wanted = 0
         self._receiver: Receiver | None = None
         self._cancel: Callable[[], None] = self._nothing
 
@@ -49,7 +51,9 @@ class Browser(ReceiverUser):
     def _ask(self) -> None:
         assert self._receiver is not None
         self._wait()
-        self._receiver.drain(min(self._most - len(self._found), CREDIT))
+        credit = min(self._most - len(self._found), CREDIT)
+        self._wanted = len(self._found) + credit
+        self._receiver.drain(credit)
 
     def _wait(self) -> None:
         self._cancel()
@@ -68,7 +72,7 @@ class Browser(ReceiverUser):
             self._end()
 
     def drained(self) -> None:
-        if len(self._found) < self._most and len(self._found) % CREDIT == 0 and self._found:
+        if len(self._found) == self._wanted < self._most:
             self._ask()
         else:
             self._end()

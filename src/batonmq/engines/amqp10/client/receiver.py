@@ -68,6 +68,7 @@ class Receiver(Link):
     __slots__ = (
         "_count",
         "_is_draining",
+        "_is_owed",
         "_is_stopping",
         "_limit",
         "_link_properties",
@@ -103,6 +104,8 @@ class Receiver(Link):
         self.credit = 0
         """The credit that is left."""
         self._is_draining = False
+        # Was the last drain over with its last message, before the broker said so?
+        self._is_owed = False
         self._is_stopping = False
         self._partial: _Partial | None = None
 
@@ -166,8 +169,11 @@ class Receiver(Link):
 
     def flowed(self, flow: Flow) -> None:
         if self._is_draining and flow.delivery_count is not None and not flow.link_credit:
-            self._count = flow.delivery_count
-            self._end_drain()
+            # An answer advances the delivery-count by all credit that is left (§2.6.7).
+            is_late, self._is_owed = self._is_owed and flow.delivery_count != self._limit, False
+            if not is_late:
+                self._count = flow.delivery_count
+                self._end_drain()
         elif self._is_stopping and not flow.link_credit:
             self._is_stopping = False
             self._user_of.drained()
@@ -222,6 +228,7 @@ class Receiver(Link):
             self._session.hold(delivery_id, self._changed)
         self._user_of.delivered(delivery_id, payload, settled=settled)
         if self._is_draining and self.credit <= 0:
+            self._is_owed = True
             self._end_drain()
 
     def _aborted(self) -> None:
@@ -232,6 +239,7 @@ class Receiver(Link):
         if not self._is_draining:
             self.give_credit(max(self.credit + 1, 0))
         elif self.credit <= 0:
+            self._is_owed = True
             self._end_drain()
 
     def _changed(self, delivery_id: int, state: DeliveryState | None) -> None:

@@ -40,9 +40,14 @@ def run(folder: Path, kills: int, planted: str = "") -> tuple[int, dict[str, Any
 
 
 def test_programs_on_one_file_are_killed_and_nothing_is_broken(tmp_path: Path) -> None:
-    status, counts, said = run(tmp_path, 6)
-    assert status == 0, said
-    assert counts["kills"] >= 6
+    counts: dict[str, Any] = {}
+    for kills in (6, 18):
+        status, counts, said = run(tmp_path, kills)
+        assert status == 0, said
+        assert counts["kills"] >= kills
+        if counts["confirmed"] and counts["points"].get("take_over.done"):
+            break
+        # All of them were killed before they came to it.
     assert counts["confirmed"] > 0
     assert counts["points"]["take_over.done"] > 0
     assert {"priorities", "delays", "transactions committed"} <= counts["features"].keys()

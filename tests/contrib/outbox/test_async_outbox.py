@@ -294,8 +294,9 @@ def test_relaying_that_is_cancelled_gives_the_connection_back_when_nobody_uses_i
 
 
 def test_what_is_not_asynchronous_is_refused_with_what_takes_it() -> None:
-    with pytest.raises(TypeError, match=r"not sqlite3\.Connection; batonmq\.contrib\.outbox has the same for others"):
-        asyncio.run(by_hand.create_table(sqlite3.connect(":memory:")))
+    text = r"not sqlite3\.Connection; batonmq\.contrib\.outbox has the same for others"
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection, pytest.raises(TypeError, match=text):
+        asyncio.run(by_hand.create_table(connection))
 
 
 def test_both_faces_take_an_asynchronous_connection(tmp_path: Path) -> None:

@@ -409,6 +409,18 @@ def test_nothing_that_is_compiled_is_based_on_abc_or_refers_weakly(
     assert not found
 
 
+def test_nothing_that_is_compiled_awaits(modules: dict[str, ast.Module], compiled: set[str]) -> None:
+    """What it awaits would be cancelled in a way that Python has deprecated: an error where warnings are."""
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.YieldFrom)
+    found = [
+        f"{name}, line {node.lineno}"
+        for name in sorted(compiled)
+        for node in ast.walk(modules[name])
+        if isinstance(node, waiting)
+    ]
+    assert found == []
+
+
 def kinds_of_numbers(modules: dict[str, ast.Module]) -> set[str]:
     """The names of the package's classes that are based on int or float."""
     classes = [node for tree in modules.values() for node in tree.body if isinstance(node, ast.ClassDef)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar, cast
 
+from batonmq.engines.awaiting import outcome, until_done
 from batonmq.errors import BatonError
 from batonmq.purity import mypyc_attr
 
@@ -129,42 +128,27 @@ class Future(Generic[T]):
         self.when_done(event.set)
         return event.wait(timeout)
 
+    @property
+    def rest(self) -> Future[None] | None:
+        """What is to be waited for beside it, once it is done."""
+        return None
+
     def get(self) -> T:
         """Wait as long as it takes, and return the outcome. Raises its error."""
         if not self.done:
             self.wait()
+        rest = self.rest
+        if rest is not None:
+            rest.wait()
         return self.result()
 
-    async def wait_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
+    def wait_async(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:
         """``wait`` for an event loop."""
-        if self.done:
-            return True
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+        return until_done(self, timeout)
 
-        def wake() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        def announce() -> None:
-            # The loop may be gone when an abandoned future is resolved at last, or go this very moment.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(wake)
-
-        self.when_done(announce)
-        handle = None if timeout is None else loop.call_later(timeout, wake)
-        try:
-            await future
-        finally:
-            if handle is not None:
-                handle.cancel()
-        return self.done
-
-    async def get_async(self) -> T:
+    def get_async(self) -> Coroutine[Any, Any, T]:
         """``get`` for an event loop."""
-        if not self.done:
-            await self.wait_async()
-        return self.result()
+        return outcome(self)
 
 
 def resolved(value: T) -> Future[T]:

@@ -206,17 +206,19 @@ class Committer:
         self._retry = None
         self.kick()
 
-    async def drain(self) -> None:
-        """Return when everything is committed, or when a commit has failed: see `error`."""
+    def drain(self) -> asyncio.Future[None]:
+        """Done when everything is committed, or when a commit has failed: see `error`."""
         if self._retry is not None:
             self._retry.cancel()
             self._try_again()
         elif not self._is_committing and self._store.has_work():
             self._begin(is_quiet=False)
+        waiter: asyncio.Future[None] = self._loop.create_future()
         if self._is_committing:
-            waiter: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append(waiter)
-            await waiter
+        else:
+            waiter.set_result(None)
+        return waiter
 
     def stop(self) -> None:
         """End the thread after its current commit."""

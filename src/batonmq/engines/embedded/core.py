@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -64,10 +64,10 @@ class CommitFuture(Future[T]):
             self._core.commit_for(self)
         return True
 
-    async def wait_async(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109
+    def wait_async(self, timeout: float | None = None) -> Coroutine[Any, Any, bool]:
         if not self.done:
             self._core.commit_soon()
-        return await super().wait_async(timeout)
+        return super().wait_async(timeout)
 
 
 class Core:

@@ -45,19 +45,9 @@ class NotedReceive(Receive):
     def is_ready(self) -> bool:
         return self.done and (self.commit is None or self.commit.done)
 
-    def get(self) -> list[Incoming]:
-        if not self.done:
-            self.wait()
-        if self.commit is not None:
-            self.commit.wait()
-        return self.result()
-
-    async def get_async(self) -> list[Incoming]:
-        if not self.done:
-            await self.wait_async()
-        if self.commit is not None:
-            await self.commit.wait_async()
-        return self.result()
+    @property
+    def rest(self) -> Future[None] | None:
+        return self.commit
 
 
 class PullConsumer(Consumer):

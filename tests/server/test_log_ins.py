@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,16 @@ from batonmq.server.users import PermissionEntry, UserEntry, UserFile, guest_acc
 pytestmark = pytest.mark.usefixtures("at_full_cost")
 
 Run = Callable[[Coroutine[object, object, None]], None]
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """The checks of one test have ended when the next one begins, and replaces what they call."""
+    others = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - others:
+        if thread.name == "batonmq-passwords":
+            thread.join(30)
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from batonmq.engines.futures import Future
+__all__ = ["Awaited", "outcome", "until_done"]
 
-__all__ = ["outcome", "until_done"]
-
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-async def until_done(waited: Future[Any], timeout: float | None) -> bool:  # noqa: ASYNC109
+class Awaited(Protocol[T_co]):
+    """What is awaited of a ``Future``, which says what each means."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def rest(self) -> Awaited[None] | None: ...
+
+    def when_done(self, callback: Callable[[], None], /) -> None: ...
+
+    def wait_async(self) -> Awaitable[bool]: ...
+
+    def result(self) -> T_co: ...
+
+
+async def until_done(waited: Awaited[object], timeout: float | None) -> bool:  # noqa: ASYNC109
     """Wait until it is done; False if the time ran out first."""
     if waited.done:
         return True
@@ -44,7 +58,7 @@ async def until_done(waited: Future[Any], timeout: float | None) -> bool:  # noq
     return waited.done
 
 
-async def outcome(waited: Future[T]) -> T:
+async def outcome(waited: Awaited[T_co]) -> T_co:
     """Wait as long as it takes, and return the outcome. Raises its error."""
     if not waited.done:
         await waited.wait_async()

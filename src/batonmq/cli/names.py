@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 import click
 
 from batonmq.fields import NAME_MAX
+
+if TYPE_CHECKING:
+    TextType = click.ParamType[str]
+else:
+    # Generic since click 8.4.
+    TextType = click.ParamType
 
 __all__ = ["NAME", "OWN_QUEUE", "QUEUE", "TEXT", "columns", "cut", "say", "shown"]
 
@@ -16,7 +23,7 @@ FIRST_BYTE, LAST_BYTE = "\udc80", "\udcff"
 REST = "..."
 
 
-class QueueName(click.ParamType[str]):
+class QueueName(TextType):
     """The name of a queue, checked before a broker is asked.
 
     ``is_ours``: the command only works with BatonMQ, whose queue names may be other than UTF-8.
@@ -41,7 +48,7 @@ class QueueName(click.ParamType[str]):
         return value
 
 
-class Text(click.ParamType[str]):
+class Text(TextType):
     """Text that goes into a file or to the system: UTF-8."""
 
     name = "text"

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from tempfile import TemporaryFile
 
 import pytest
-from click.testing import CliRunner
+from proof.commands import runner
 from tests.support import forking
 from tests.support.forking import Forked
 
@@ -34,7 +34,7 @@ def batonmq(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Batonmq:
     ) -> subprocess.CompletedProcess[str]:
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
-            done = CliRunner().invoke(main, arguments, input=stdin, env=environment, prog_name="batonmq")
+            done = runner().invoke(main, arguments, input=stdin, env=environment, prog_name="batonmq")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)

@@ -17,6 +17,7 @@ from tests.engines.tls_proxy import TlsProxy
 from tests.support.authorities import Certificates
 
 from batonmq.cli import main
+from proof import commands
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,7 +27,7 @@ FILES = ["ca-key.pem", "ca.pem", "client-key.pem", "client.pem", "server-key.pem
 @pytest.fixture
 def runner() -> CliRunner:
     pytest.importorskip("cryptography", reason="certificates need `pip install 'batonmq[certificates]'`")
-    return CliRunner()
+    return commands.runner()
 
 
 @contextlib.contextmanager
@@ -155,7 +156,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(runner: CliRunner, tmp_path
 def test_without_the_library_it_says_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delitem(sys.modules, "batonmq.cli.authority", raising=False)
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    refused = CliRunner().invoke(main, ["certificates", str(tmp_path / "made")])
+    refused = commands.runner().invoke(main, ["certificates", str(tmp_path / "made")])
     assert refused.exit_code == 1
     assert refused.stderr == "batonmq: this needs the library cryptography: pip install 'batonmq[certificates]'\n"
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from proof.commands import runner
 from tests.cli.conftest import Batonmq, serving
 from tests.support.markdown import ROOT
 
@@ -64,7 +64,7 @@ def test_half_of_it_is_one_line_and_no_broker(
 
 
 def test_the_commands_of_a_container_log_in_as_that_user() -> None:
-    done = CliRunner().invoke(main, ["queues"], env={**USER, "BATONMQ_URL": None})
+    done = runner().invoke(main, ["queues"], env={**USER, "BATONMQ_URL": None})
     # Nobody, or a broker that does not know her.
     assert done.exit_code == 1
     assert "guest" not in done.stderr

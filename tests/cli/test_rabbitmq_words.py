@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
+from proof.commands import runner
 from tests.cli.conftest import Batonmq, Served
 
 from batonmq.cli import main
@@ -12,13 +12,13 @@ from batonmq.cli.rabbitmq_words import WORDS
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_word_says_in_its_help_what_it_is_here(word: str) -> None:
-    done = CliRunner().invoke(main, [word, "--help"])
+    done = runner().invoke(main, [word, "--help"])
     assert done.exit_code == 0
     assert f"RabbitMQ's name for `batonmq {WORDS[word]}`" in " ".join(done.stdout.split())
 
 
 def test_words_are_not_listed_among_the_commands() -> None:
-    shown = CliRunner().invoke(main, ["--help"]).stdout.split()
+    shown = runner().invoke(main, ["--help"]).stdout.split()
     assert not set(WORDS) & set(shown)
 
 
@@ -29,6 +29,6 @@ def test_a_word_does_what_the_command_does(served: Served, batonmq: Batonmq) -> 
 
 
 def test_what_is_nobodys_word_is_refused() -> None:
-    done = CliRunner().invoke(main, ["list_elephants"])
+    done = runner().invoke(main, ["list_elephants"])
     assert done.exit_code == 2
     assert "No such command" in done.stderr

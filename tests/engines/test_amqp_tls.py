@@ -349,6 +349,7 @@ def test_what_else_the_query_says_is_kept() -> None:
         ("amqps://h/?cacert=ca.pem", "Unknown URL parameter: 'cacert'"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS is deprecated")  # by pika before 1.4
 def test_a_query_that_says_nonsense_is_refused(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_arguments, **_more: None)
     with pytest.raises(ValueError, match=re.escape(said)):

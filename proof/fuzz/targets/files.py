@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import apsw
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from batonmq.cli import main
 from batonmq.errors import StoreError
@@ -22,6 +22,7 @@ from batonmq.management.definitions.reading import read_definitions
 from batonmq.management.http.errors import HttpError
 from batonmq.store.checking import Report, check_file
 from proof.by_hand import ByHand
+from proof.commands import runner
 from proof.fuzz.choices import Choices
 from proof.fuzz.folders import at_exit, new_folder
 from proof.fuzz.target import Take, Target, ensure
@@ -34,7 +35,7 @@ HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Len
 
 def _ran(*arguments: str) -> Result:
     """What a command did, which is said in a line if it is refused."""
-    done = CliRunner().invoke(main, arguments)
+    done = runner().invoke(main, arguments)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     if done.exit_code:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from click.testing import CliRunner
+from proof.commands import runner
 from tests.support.managed import Http, ManagedServer, a_config
 
 import batonmq
@@ -258,10 +258,10 @@ def test_the_command_lists_them(http: Http, server: ManagedServer) -> None:
     put(http, "listed", ends("a9", "b9"))
     wait_for(http, "listed", lambda one: one["state"] == "running")
     url = f"http://guest:guest@127.0.0.1:{server.http_port}"
-    done = CliRunner().invoke(main, ["--url", url, "shovels"])
+    done = runner().invoke(main, ["--url", url, "shovels"])
     assert done.exit_code == 0, done.output
     assert [line.split()[:7] for line in done.stdout.splitlines() if line.startswith("listed")] == [
         ["listed", "/", "running", "amqp://", "a9", "amqp://", "b9"]
     ]
-    done = CliRunner().invoke(main, ["--url", url, "shovels", "--vhost", "/", "--json"])
+    done = runner().invoke(main, ["--url", url, "shovels", "--vhost", "/", "--json"])
     assert [one["name"] for one in json.loads(done.stdout)] == ["listed"]

@@ -23,8 +23,11 @@ COVERING = tests/broker $(addprefix --ignore=,$(filter tests/broker/%,$(FUZZED))
 CHECKED_COMPILED = $(addprefix tests/,test_compiling.py test_fields.py test_ordering.py test_properties.py) \
 	$(addprefix tests/,api broker conformance contrib/kombu engines model protocols server store)
 
+# Of the suite, what uses libraries of others.
+CHECKED_LOWEST = $(addprefix tests/,api cli contrib engines management server proof/test_fuzz.py test_json_text.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help serve compiled test test-compiled clients engines check check-sources check-coverage format bench bench-peers crash crash-embedded power soak siege fuzz fuzz-guided lock release clean damage docs
+.PHONY: help serve compiled test test-compiled test-lowest of-lowest clients engines check check-sources check-coverage format bench bench-peers crash crash-embedded power soak siege fuzz fuzz-guided lock release clean damage docs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +56,13 @@ test-compiled: export BATONMQ_COMPILED := 1
 test-compiled: $(VENV)/.locked-test $(VENV)/.locked-clients ## the suite with compiled modules: brokers, protocols, stores, clients, crashes
 	@$(BIN)/python scripts/compiled.py $(COMPILED)
 	@$(COMPILED)/bin/python -m pytest $(PARALLEL) $(if $(ARGS),$(ARGS),$(CHECKED_COMPILED))
+
+test-lowest: ## the suite with the oldest of each library that pyproject.toml allows: what calls them
+	@$(MAKE) --no-print-directory VENV=build/lowest of-lowest
+
+of-lowest: export PYTHONDONTWRITEBYTECODE :=
+of-lowest: $(VENV)/.locked-test $(VENV)/.locked-clients $(VENV)/.locked-lowest
+	@$(BIN)/python -m pytest $(PARALLEL) $(if $(ARGS),$(ARGS),$(CHECKED_LOWEST))
 
 clients: $(VENV)/.locked-test ## install clients that are compiled, for their tests: a C compiler builds them
 	@$(CLIENTS)
@@ -138,6 +148,9 @@ lock: ## maintainers: resolve the lock files anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
 		--python-version 3.11 --custom-compile-command 'make lock' --constraint requirements/test.txt \
 		pyproject.toml --group guided --output-file requirements/guided.txt
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --upgrade \
+		--python-version 3.11 --custom-compile-command 'make lock' --resolution lowest-direct \
+		pyproject.toml --all-extras --group lowest --output-file requirements/lowest.txt
 
 clean: ## remove what builds and runs left behind; ./data stays
 	rm -rf $(VENV) build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -154,6 +167,9 @@ $(VENV)/.locked-%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) --requirement $<
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Older versions take the place of what the suite has otherwise.
+$(VENV)/.locked-lowest: $(VENV)/.locked-test $(VENV)/.locked-clients
 
 # Tried once: where it fails the suite runs without them. `make clients` tries again.
 $(VENV)/.locked-clients: requirements/clients.txt | $(VENV)/.locked-test

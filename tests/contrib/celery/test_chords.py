@@ -57,6 +57,13 @@ def test_the_last_part_is_given_all_in_order(chords: Chords) -> None:
     assert complete.shape == b"shape"
 
 
+def test_the_size_of_a_part_of_the_header_makes_the_header_no_smaller(chords: Chords) -> None:
+    chords.set_size("g", 3, 60)
+    assert [chords.take("g", part(n), 60) for n in range(2)] == [None, None]
+    chords.set_size("g", 2, 60)
+    assert numbers(chords.take("g", part(2), 60)) == [0, 1, 2]
+
+
 def test_a_part_that_comes_again_counts_once(chords: Chords) -> None:
     chords.set_size("g", 2, 60)
     assert [chords.take("g", part(0), 60) for _ in range(3)] == [None] * 3
@@ -157,7 +164,7 @@ class TestWithWorkers:
         header = chain(tasks.add.s(1, 2), group(tasks.add.s(1), tasks.total.s()))
         error = chord([header, tasks.add.s(1, 1)], tasks.same.s())().get(timeout=LONG, propagate=False)
         assert isinstance(error, ChordError)
-        assert "TypeError" in str(error)
+        assert "raised TypeError" in str(error)
 
     @pytest.mark.usefixtures("no_worker")
     def test_a_killed_worker_leaves_a_chord_whole(

@@ -55,11 +55,15 @@ class Chords:
             )
 
     def set_size(self, group: str, size: int, seconds: float | None) -> None:
-        """Set how many parts will return. Celery knows the number before it sends the last of them."""
+        """Set how many parts will return. Celery knows the number before it sends the last of them.
+
+        A chain of the header that ends in a group says before Celery 5.7 how many that has, at any time: less than all.
+        """
         with self._results.writing() as connection:
             connection.execute(
                 "INSERT INTO chords (id, size, expires) VALUES (?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET size = excluded.size, expires = excluded.expires, done = FALSE",
+                " ON CONFLICT (id) DO UPDATE SET size = max(coalesce(size, 0), excluded.size),"
+                " expires = excluded.expires, done = FALSE",
                 (group, size, _until(seconds)),
             )
 

@@ -170,17 +170,27 @@ def test_only_so_many_wrong_passwords_are_remembered(file: UserFile) -> None:
     assert not authenticator.is_refuted(wrong[1], stored)
 
 
+def turns(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords in the order in which their turns come: of two threads either may be the later to begin."""
+    checked: list[str] = []
+    check = password_threads.PasswordThreads.check
+
+    def noted(
+        threads: password_threads.PasswordThreads, password: str, stored: str, done: Callable[[bool | None], None]
+    ) -> None:
+        checked.append(password)
+        check(threads, password, stored, done)
+
+    monkeypatch.setattr(password_threads.PasswordThreads, "check", noted)
+    monkeypatch.setattr(password_threads, "verify_password", lambda password, _: password == "secret")
+    return checked
+
+
 @pytest.mark.usefixtures("checked_once")
 def test_strangers_however_many_do_not_hold_up_an_address_that_is_known(
     run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked: list[str] = []
-
-    def verify(password: str, stored: str) -> bool:
-        checked.append(password)
-        return password == "secret"
-
-    monkeypatch.setattr(password_threads, "verify_password", verify)
+    checked = turns(monkeypatch)
 
     async def main() -> None:
         made = log_ins(file)
@@ -217,13 +227,7 @@ def test_not_all_addresses_are_known_for_ever() -> None:
 def test_who_guesses_from_an_address_that_is_known_waits_among_strangers(
     run: Run, file: UserFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked: list[str] = []
-
-    def verify(password: str, stored: str) -> bool:
-        checked.append(password)
-        return password == "secret"
-
-    monkeypatch.setattr(password_threads, "verify_password", verify)
+    checked = turns(monkeypatch)
 
     async def main() -> None:
         made = log_ins(file)

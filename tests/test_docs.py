@@ -151,7 +151,9 @@ HOW_TO_RUN: dict[str, Callable[[Path], list[str]]] = {"python": as_python, "js":
 def typed(word: str, folder: Path) -> None:
     """Type the block of `running.md` that has this in it, but for the broker that runs until it is stopped."""
     (text,) = [block.text for block in blocks(DOCS / "running.md", "sh") if word in block.text]
-    commands = text.replace("batonmq serve --data data\n", "").replace("batonmq ", f"{sys.executable} -m batonmq ")
+    commands = text.replace("batonmq serve --data data\n", "").replace(
+        "batonmq ", f"{shlex.quote(sys.executable)} -m batonmq "
+    )
     run("sh", "-e", "-c", commands, folder=folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from tests.support import forking
 from batonmq.cli import main
 
 Batonmq = Callable[..., subprocess.CompletedProcess[str]]
+# For a shell.
+BATONMQ = f"{shlex.quote(sys.executable)} -m batonmq"
 
 
 def test_what_is_sent_is_received_once(served: Served, batonmq: Batonmq) -> None:
@@ -87,7 +90,7 @@ def test_a_follower_waits_for_more_and_ends_at_ctrl_c(served: Served, batonmq: B
 
 def test_what_a_reader_does_not_take_stays_in_the_queue(served: Served, batonmq: Batonmq) -> None:
     batonmq("--url", served.url, "send", "hello", "--lines", stdin="\n".join(map(str, range(1, 601))))
-    receiver = f"{sys.executable} -m batonmq --url {served.url} receive hello"
+    receiver = f"{BATONMQ} --url {served.url} receive hello"
     taken = subprocess.run(
         f"{receiver} | head -n 1", shell=True, capture_output=True, text=True, timeout=LONG, check=True
     )
@@ -101,7 +104,7 @@ def test_what_a_reader_does_not_take_stays_in_the_queue(served: Served, batonmq:
 def test_what_cannot_be_printed_stays_in_the_queue(served: Served, batonmq: Batonmq) -> None:
     assert batonmq("--url", served.url, "send", "hello", "hi").returncode == 0
     for where, said in ((">/dev/full", "No space left on device"), (">&-", "standard output is closed")):
-        command = f"{sys.executable} -m batonmq --url {served.url} receive hello {where}"
+        command = f"{BATONMQ} --url {served.url} receive hello {where}"
         done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=LONG, check=False)
         assert done.returncode == 1
         assert done.stderr.startswith(f"batonmq: {said}")
@@ -110,7 +113,7 @@ def test_what_cannot_be_printed_stays_in_the_queue(served: Served, batonmq: Bato
 
 
 def test_closed_streams_are_like_empty_ones(served: Served, batonmq: Batonmq) -> None:
-    command = f"{sys.executable} -m batonmq --url {served.url} send hello <&- >&-"
+    command = f"{BATONMQ} --url {served.url} send hello <&- >&-"
     done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=LONG, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert batonmq("--url", served.url, "receive", "hello").stdout == "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -104,7 +105,6 @@ def test_latencies_and_classes_of_rounds_are_gathered() -> None:
 
 
 LAVINMQ = """\
-#!{python}
 import configparser, os, sys
 file = configparser.ConfigParser()
 file.read(sys.argv[1].removeprefix("--config="))
@@ -123,7 +123,9 @@ def test_lavinmq_listens_where_its_file_says(tmp_path: Path, monkeypatch: pytest
     peer = lavinmq.LavinMQ(tmp_path / "lavinmq-data")
     assert peer.missing() == "lavinmq is not installed"
     program = tmp_path / "lavinmq"
-    program.write_text(LAVINMQ.format(python=sys.executable))
+    code = tmp_path / "lavinmq.py"
+    code.write_text(LAVINMQ)
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(code))} "$@"\n')
     program.chmod(0o755)
     assert peer.missing() is None
     with peer:

@@ -156,14 +156,16 @@ def test_where_what_was_compiled_cannot_be_kept_the_wheel_is_pure(project: Path,
 
 
 @pytest.fixture
-def able(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def able(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """A machine on which there is all that compiles; a test takes some of it away."""
     for variable in ("BATONMQ_PURE", "BATONMQ_COMPILED"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("CC", sys.executable)
+    compiler = tmp_path / "cc"
+    compiler.symlink_to(sys.executable)
+    monkeypatch.setenv("CC", str(compiler))
     monkeypatch.setattr(hook.sys, "platform", "linux")
     monkeypatch.setattr(hook.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(hook.sysconfig, "get_config_var", {"CC": sys.executable}.get)
+    monkeypatch.setattr(hook.sysconfig, "get_config_var", {"CC": str(compiler)}.get)
     include = Path(sysconfig.get_paths()["include"])
     if not (include / "Python.h").exists():
         pytest.skip("Python's headers are missing")

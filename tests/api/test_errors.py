@@ -251,12 +251,15 @@ def test_each_error_says_what_it_is_about_and_what_to_do(connect: Connect, url: 
         ("amqp://user:secret@127.0.0.1:1/", batonmq.ConnectionLost, "cannot connect to 127.0.0.1:1: is the broker run"),
         ("amqp10://127.0.0.1:1/", batonmq.ConnectionLost, "cannot connect to 127.0.0.1:1: is the broker running?"),
         ("/no/such/folder/queues.db", batonmq.StoreError, "cannot use /no/such/folder/queues.db: No such file"),
-        ("/etc/hostname", batonmq.StoreCorrupt, "/etc/hostname is not a BatonMQ store"),
+        ("{folder}/a.txt", batonmq.StoreCorrupt, "{folder}/a.txt is not a BatonMQ store"),
     ],
 )
-def test_what_cannot_be_opened_is_named(connect: Connect, url: str, error: type[Exception], text: str) -> None:
-    with pytest.raises(error, match=re.escape(text)) as caught:
-        connect(url)
+def test_what_cannot_be_opened_is_named(
+    connect: Connect, tmp_path: Path, url: str, error: type[Exception], text: str
+) -> None:
+    (tmp_path / "a.txt").write_text("no store\n")
+    with pytest.raises(error, match=re.escape(text.replace("{folder}", str(tmp_path)))) as caught:
+        connect(url.replace("{folder}", str(tmp_path)))
     assert type(caught.value) is error
     assert "secret" not in str(caught.value)
 

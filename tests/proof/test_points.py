@@ -6,13 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from proof.archives import unpack
 from proof.armed import Strike, main, parse
 from proof.disk import Disk
 from proof.passes import Passes
@@ -74,8 +74,7 @@ def lives_of_a_store(path: Path) -> None:
 
 
 def life_of_an_old_file(folder: Path) -> None:
-    with tarfile.open(FORMATS / "5.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    unpack(FORMATS / "5.tar.gz", folder)
     store = SqliteStore(str(next(folder.rglob("batonmq.db"))))
     store.open()
     store.close(None)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-import tarfile
 from pathlib import Path
 
 import apsw
 import pytest
+from proof.archives import unpack
 from tests.support.driven import Driven
 
 from batonmq.errors import StoreCorrupt
@@ -25,8 +25,7 @@ ORDERS = [f"order {number}" for number in range(1, 20)]
 
 def unpacked(version: int, folder: Path) -> Path:
     """The file of a data directory of that format."""
-    with tarfile.open(FORMATS / f"{version}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+    unpack(FORMATS / f"{version}.tar.gz", folder)
     return folder / "batonmq.db"
 
 

@@ -384,3 +384,64 @@ def test_nothing_is_cut_off_that_would_be_told_before_what_belongs_to_it(driven:
     batch = store.batch
     publisher.publish("a", "b", "c")
     assert store.batch == batch
+
+
+def test_a_batch_that_ends_during_a_commit_is_not_told_with_it(
+    driven: Driven, publisher: Publisher, taker: Taker, path: Path
+) -> None:
+    store = driven.broker.store
+    store.cut_at(3)
+    driven.publish("early")
+    during = store.batch
+    store.stage()
+    store.commit()
+    for body in "abcdefgh":
+        driven.publish(body)
+    publisher.wait()
+    driven.broker.commit_done(None)
+    assert publisher.told == [during]
+    assert store.committed == during
+    assert rows(path) == ["early"]
+    driven.settle()
+    assert publisher.told[-1] > during
+    assert rows(path) == ["early", *"abcdefgh"]
+
+
+def test_a_batch_that_ends_during_a_commit_does_not_fail_with_it(
+    driven: Driven, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = driven.broker.store
+    refused: list[int] = []
+    monkeypatch.setattr(publisher, "batch_failed", lambda batch, _: refused.append(batch))
+    store.cut_at(3)
+    driven.publish("early")
+    during = store.batch
+    store.stage()
+    for body in "abcdefgh":
+        driven.publish(body)
+    publisher.wait()
+    driven.broker.commit_done(StoreError("the disk fails"))
+    assert refused == [during]
+
+
+def test_what_a_read_has_written_out_is_not_told_with_a_later_batch_that_is_settled(
+    driven: Driven, publisher: Publisher, taker: Taker, path: Path
+) -> None:
+    store = driven.broker.store
+    queue = taker.queue
+    driven.publish("a", queue="other")
+    publisher.wait()
+    # A look at another queue, in the middle of a turn: what was collected is in an open transaction, not on the disk.
+    lane = next(iter(queue.lanes))
+    store.read(lane.lane_id << 40, lane.lane_id << 40 | 1, 1, 1)
+    store.cut_at(3)
+    for body in "bcdefgh":
+        driven.publish(body)
+    driven.broker.scheduler.dispatch()
+    taker.accept(6)
+    driven.broker.end_turn()
+    assert publisher.told == []
+    assert rows(path) == []
+    driven.settle()
+    assert publisher.told
+    assert sorted(rows(path)) == ["a", "h"]

@@ -43,9 +43,11 @@ class Store(metaclass=ABCMeta):
     def __init__(self) -> None:
         # Can messages be left to the store alone, and read back?
         self.pages = False
-        # The number of the batch that is being collected, and of the last one on the disk.
+        # The number of the batch that is being collected, of the last one on the disk, and of the last one that was
+        # staged. While that is being committed, batches may end that are not in it: see `cut_at`.
         self.batch = 1
         self.committed = 0
+        self.staged = 0
         # A commit is under way in a thread.
         self.busy = False
         # Bytes of messages collected and not yet staged.

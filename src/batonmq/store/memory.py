@@ -138,6 +138,7 @@ class MemoryStore(Store):
 
     def stage(self) -> None:
         self._work = False
+        self.staged = self.batch
         self.batch += 1
 
     def commit(self) -> None:
@@ -146,7 +147,7 @@ class MemoryStore(Store):
 
     def finish(self, error: StoreError | None) -> list[QueuedMessage]:
         self.busy = False
-        self.committed = self.batch - 1
+        self.committed = self.staged
         return []
 
     def close(self, waiting: Mapping[int, tuple[int, int]] | None) -> None:

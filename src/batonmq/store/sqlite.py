@@ -257,6 +257,10 @@ class SqliteStore(Collecting):
             and super().may_wait()
         )
 
+    def take_settled(self) -> int:
+        # What a read has written out is of earlier batches, and on the disk only with the next commit.
+        return super().take_settled() if self._transaction.staged is None else 0
+
     def shrink(self) -> None:
         self._maintenance.vacuum_soon()
 
@@ -274,6 +278,7 @@ class SqliteStore(Collecting):
         self._join_parts()
         size, count = self.pending_bytes, len(self._inserts)
         is_large = size > THREAD_BYTES and size > THREAD_BODY * count
+        self.staged = self.batch
         self._write_out(is_last=True, in_thread=is_large or count > THREAD_ROWS)
         self.busy = True
 
@@ -354,7 +359,7 @@ class SqliteStore(Collecting):
         else:
             self.error = error
         if error is None:
-            self.committed = self.batch - 1
+            self.committed = self.staged
             self.is_unsynced = not self._transaction.syncs
             if not self.is_unsynced:
                 self._journal.note_log(*self._log.end())

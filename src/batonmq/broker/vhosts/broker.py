@@ -247,7 +247,7 @@ class Broker:
         was_failing = self.store.error is not None
         self._commit_error = error
         lost = self.store.finish(error)
-        batch = self.store.batch - 1
+        batch = self.store.staged
         for queued in lost:
             scheduler.faults.attempt(queued.settlement.lost, queued)
         if error is None:
